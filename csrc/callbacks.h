@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What Python implements (pymhd/_callbacks.py) and csrc calls, on threads of
+ * libmicrohttpd's: only in the mode "per-connection".  No lock is held there.
+ */
+
+struct pymhd_response *
+pymhd_on_request (int64_t owner,
+                  const struct pymhd_event *event,
+                  const char *text);
+
+void
+pymhd_on_upgraded (int64_t owner,
+                   const struct pymhd_event *event,
+                   const char *text);
+
+void
+pymhd_on_abandoned (int64_t owner,
+                    int64_t request);

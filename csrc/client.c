@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The connections that a daemon has accepted: how many, who they are, and, for
+ * a fork's child, their descriptors.
+ */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+/* One accepted connection, from NOTIFY_CONNECTION STARTED to CLOSED. */
+struct client
+{
+  struct client *next;
+  struct client *previous;
+  int fd;
+  char address[80];             /* "host port", "host port flow scope" or "" */
+};
+
+
+static void
+format_address (char *text,
+                size_t size,
+                const struct sockaddr *address)
+{
+  char host[INET6_ADDRSTRLEN] = "";
+  const struct sockaddr_in *const v4 = (const void *) address;
+  const struct sockaddr_in6 *const v6 = (const void *) address;
+
+  text[0] = '\0';
+  if (NULL == address)
+    return;
+  if (AF_INET == address->sa_family)
+  {
+    (void) inet_ntop (AF_INET, &v4->sin_addr, host, sizeof (host));
+    (void) snprintf (text, size, "%s %u", host, ntohs (v4->sin_port));
+  }
+  else if (AF_INET6 == address->sa_family)
+  {
+    (void) inet_ntop (AF_INET6, &v6->sin6_addr, host, sizeof (host));
+    (void) snprintf (text, size, "%s %u %u %u", host, ntohs (v6->sin6_port),
+                     ntohl (v6->sin6_flowinfo), v6->sin6_scope_id);
+  }
+}
+
+
+static void
+client_begin (struct pymhd_daemon *daemon,
+              struct MHD_Connection *connection,
+              void **socket_context)
+{
+  struct client *const client = malloc (sizeof (*client));
+  const union MHD_ConnectionInfo *info;
+
+  *socket_context = client;
+  if (NULL == client)
+    return;
+  info = MHD_get_connection_info (connection,
+                                  MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+  format_address (client->address, sizeof (client->address),
+                  NULL == info ? NULL : info->client_addr);
+  info = MHD_get_connection_info (connection,
+                                  MHD_CONNECTION_INFO_CONNECTION_FD);
+  client->fd = NULL == info ? -1 : info->connect_fd;
+  client->previous = NULL;
+  (void) pthread_mutex_lock (&daemon->lock);
+  client->next = daemon->clients;
+  if (NULL != client->next)
+    client->next->previous = client;
+  daemon->clients = client;
+  (void) pthread_mutex_unlock (&daemon->lock);
+}
+
+
+static void
+client_end (struct pymhd_daemon *daemon,
+            struct client *client)
+{
+  if (NULL == client)
+    return;
+  (void) pthread_mutex_lock (&daemon->lock);
+  if (NULL != client->previous)
+    client->previous->next = client->next;
+  else
+    daemon->clients = client->next;
+  if (NULL != client->next)
+    client->next->previous = client->previous;
+  (void) pthread_mutex_unlock (&daemon->lock);
+  free (client);
+}
+
+
+/* MHD_NotifyConnectionCallback: whichever thread accepts or cleans up; no lock
+   of libmicrohttpd's. */
+void
+client_notify (void *cls,
+               struct MHD_Connection *connection,
+               void **socket_context,
+               enum MHD_ConnectionNotificationCode code)
+{
+  struct pymhd_daemon *const daemon = cls;
+
+  if (MHD_CONNECTION_NOTIFY_STARTED == code)
+  {
+    atomic_fetch_add (&daemon->connections, 1);
+    client_begin (daemon, connection, socket_context);
+    return;
+  }
+  client_end (daemon, *socket_context);
+  *socket_context = NULL;
+  /* 0.9.72 closes connections above the limit that it has never started. */
+  if (0 != atomic_load (&daemon->connections))
+    atomic_fetch_sub (&daemon->connections, 1);
+}
+
+
+const char *
+client_address (struct MHD_Connection *connection)
+{
+  const union MHD_ConnectionInfo *const info
+    = MHD_get_connection_info (connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+  const struct client *const client = NULL == info ? NULL : info->socket_context;
+
+  return NULL == client ? "" : client->address;
+}
+
+
+/* A fork's child: closes its copies. */
+void
+clients_forked (struct pymhd_daemon *daemon)
+{
+  struct client *client;
+
+  for (client = daemon->clients; NULL != client; client = client->next)
+  {
+    if (-1 != client->fd)
+      (void) close (client->fd);
+    client->fd = -1;
+  }
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The life of a libmicrohttpd daemon: options, start, quiesce, stop.
+ *
+ * The structure outlives MHD_stop_daemon(): Python's object owns it, so no
+ * call with it can be a use after free.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+/* All daemons, for pymhd_forked().  A leaf. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct pymhd_daemon *daemons;
+
+
+static void
+close_descriptor (int *fd)
+{
+  if (-1 != *fd)
+    (void) close (*fd);
+  *fd = -1;
+}
+
+
+/* Any thread.  NULL if memory is short. */
+struct pymhd_daemon *
+pymhd_daemon_new (int64_t owner)
+{
+  struct pymhd_daemon *const daemon = calloc (1, sizeof (*daemon));
+
+  if (NULL == daemon)
+    return NULL;
+  daemon->owner = owner;
+  daemon->listen_fd = daemon->stop_fd = -1;
+  daemon->epoll_fd = daemon->wake_fd = daemon->mhd_epoll_fd = -1;
+  (void) pthread_mutex_init (&daemon->lock, NULL);
+  (void) pthread_mutex_lock (&lock);
+  daemon->next = daemons;
+  if (NULL != daemon->next)
+    daemon->next->previous = daemon;
+  daemons = daemon;
+  (void) pthread_mutex_unlock (&lock);
+  return daemon;
+}
+
+
+static bool
+make_refusals (struct pymhd_daemon *daemon)
+{
+  int which;
+
+  for (which = 0; which < REFUSALS; which++)
+  {
+    daemon->refusal[which] = response_refusal ((enum refusal) which);
+    if (NULL == daemon->refusal[which])
+      return false;
+  }
+  return true;
+}
+
+
+static struct MHD_Daemon *
+start (struct pymhd_daemon *daemon,
+       const struct pymhd_settings *settings)
+{
+  const unsigned int mode
+    = settings->per_connection
+      ? MHD_USE_POLL | MHD_USE_THREAD_PER_CONNECTION
+      | MHD_USE_INTERNAL_POLLING_THREAD
+      : MHD_USE_EPOLL;
+
+  return MHD_start_daemon (mode | MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG,
+                           0,
+                           NULL, NULL,
+                           &request_access, daemon,
+                           /* First, so that it hears of the others. */
+                           MHD_OPTION_EXTERNAL_LOGGER,
+                           &log_mhd, (void *) daemon,
+                           MHD_OPTION_URI_LOG_CALLBACK,
+                           &request_begin, (void *) daemon,
+                           MHD_OPTION_NOTIFY_COMPLETED,
+                           &request_completed, (void *) daemon,
+                           MHD_OPTION_NOTIFY_CONNECTION,
+                           &client_notify, (void *) daemon,
+                           MHD_OPTION_LISTEN_SOCKET,
+                           settings->listen_fd,
+                           MHD_OPTION_CONNECTION_LIMIT,
+                           settings->connections,
+                           MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+                           settings->connections_per_ip,
+                           MHD_OPTION_CONNECTION_TIMEOUT,
+                           settings->timeout_seconds,
+                           MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                           settings->memory,
+                           MHD_OPTION_STRICT_FOR_CLIENT,
+                           1,
+                           MHD_OPTION_THREAD_STACK_SIZE,
+                           settings->stack,
+                           MHD_OPTION_END);
+}
+
+
+/* MHD_start_daemon() has failed, and closed the listening descriptor on some
+   paths and not on others. */
+static void
+close_if_same (int fd,
+               const struct stat *before)
+{
+  struct stat now;
+
+  if ( (0 == fstat (fd, &now)) &&
+       (now.st_dev == before->st_dev) &&
+       (now.st_ino == before->st_ino) )
+    (void) close (fd);
+}
+
+
+/* A thread of Python's; with "per-connection", callbacks may enter Python on
+   other threads before it returns.  Takes the listening descriptor over, also
+   if it fails.  0, or an errno; pymhd_daemon_reason() then has libmicrohttpd's
+   words. */
+int
+pymhd_daemon_start (struct pymhd_daemon *daemon,
+                    const struct pymhd_settings *settings)
+{
+  struct stat before = { 0 };
+  int error = ENOMEM;
+
+  response_drain ();
+  daemon->per_connection = 0 != settings->per_connection;
+  daemon->body_limit = settings->body;
+  daemon->stop_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  (void) fstat (settings->listen_fd, &before);
+  if ( (-1 != daemon->stop_fd) &&
+       (make_refusals (daemon)) )
+  {
+    errno = 0;
+    daemon->mhd = start (daemon, settings);
+    error = 0 == errno ? EINVAL : errno;
+  }
+  if (NULL == daemon->mhd)
+    close_if_same (settings->listen_fd, &before);
+  else
+  {
+    daemon->listen_fd = settings->listen_fd;
+    error = daemon->per_connection ? 0 : pump_open (daemon);
+  }
+  if (0 != error)
+    pymhd_daemon_stop (daemon);
+  return error;
+}
+
+
+/* Any thread.  What libmicrohttpd logged last, valid until it logs again. */
+const char *
+pymhd_daemon_reason (struct pymhd_daemon *daemon)
+{
+  return daemon->reason;
+}
+
+
+/* Any thread: from now on requests are answered with 503. */
+void
+pymhd_daemon_refuse (struct pymhd_daemon *daemon)
+{
+  const uint64_t one = 1;
+
+  atomic_store (&daemon->refusing, true);
+  (void) pthread_mutex_lock (&daemon->lock);
+  if (-1 != daemon->stop_fd)
+    (void) ! write (daemon->stop_fd, &one, sizeof (one));
+  (void) pthread_mutex_unlock (&daemon->lock);
+}
+
+
+/* The pump's thread; any one with "per-connection".  Stops listening; once:
+   before 1.0.0 a second call would return the descriptor again.  The pump
+   closes it at once, which refuses who comes; another thread of
+   libmicrohttpd's may still poll it. */
+void
+pymhd_daemon_quiesce (struct pymhd_daemon *daemon)
+{
+  if ( (NULL == daemon->mhd) ||
+       (daemon->quiesced) ||
+       (atomic_load (&daemon->dead)) )
+    return;
+  daemon->quiesced = true;
+  (void) MHD_quiesce_daemon (daemon->mhd);
+  if (daemon->per_connection)
+    return;
+  (void) close (daemon->listen_fd);
+  daemon->listen_fd = -1;
+}
+
+
+static void
+close_descriptors (struct pymhd_daemon *daemon)
+{
+  (void) pthread_mutex_lock (&daemon->lock);
+  close_descriptor (&daemon->listen_fd);
+  close_descriptor (&daemon->stop_fd);
+  close_descriptor (&daemon->epoll_fd);
+  close_descriptor (&daemon->wake_fd);
+  (void) pthread_mutex_unlock (&daemon->lock);
+}
+
+
+/* The pump's thread, or, with "per-connection", one that no callback runs on.
+   Blocks there until the connections' threads have ended. */
+void
+pymhd_daemon_stop (struct pymhd_daemon *daemon)
+{
+  int which;
+
+  if (atomic_load (&daemon->dead))
+    return;
+  pymhd_daemon_refuse (daemon);
+  if (daemon->per_connection)
+    sessions_release (daemon);
+  else
+    sessions_end (daemon);
+  if (NULL != daemon->mhd)
+  {
+    if (! daemon->quiesced)
+      daemon->listen_fd = -1;           /* MHD_stop_daemon() closes it */
+    MHD_stop_daemon (daemon->mhd);
+  }
+  daemon->mhd = NULL;
+  close_descriptors (daemon);
+  pump_free (daemon);
+  for (which = 0; which < REFUSALS; which++)
+  {
+    pymhd_response_unref (daemon->refusal[which]);
+    daemon->refusal[which] = NULL;
+  }
+  response_drain ();
+}
+
+
+/* A finalizer: the daemon has been stopped, or has never run. */
+void
+pymhd_daemon_free (struct pymhd_daemon *daemon)
+{
+  (void) pthread_mutex_lock (&lock);
+  if (NULL != daemon->previous)
+    daemon->previous->next = daemon->next;
+  else
+    daemons = daemon->next;
+  if (NULL != daemon->next)
+    daemon->next->previous = daemon->previous;
+  (void) pthread_mutex_unlock (&lock);
+  (void) pthread_mutex_destroy (&daemon->lock);
+  free (daemon);
+}
+
+
+/* Any thread. */
+unsigned int
+pymhd_daemon_connections (struct pymhd_daemon *daemon)
+{
+  return atomic_load (&daemon->connections);
+}
+
+
+/* Any thread. */
+unsigned int
+pymhd_daemon_requests (struct pymhd_daemon *daemon)
+{
+  return atomic_load (&daemon->requests);
+}
+
+
+/* Any thread. */
+unsigned int
+pymhd_daemon_upgraded (struct pymhd_daemon *daemon)
+{
+  return atomic_load (&daemon->upgraded);
+}
+
+
+/* A fork's child closes its copies and touches nothing else of its parent's:
+   shutdown() or epoll_ctl() would act on the parent's sockets. */
+static void
+disown (struct pymhd_daemon *daemon)
+{
+  atomic_store (&daemon->dead, true);
+  (void) pthread_mutex_init (&daemon->lock, NULL);
+  clients_forked (daemon);
+  close_descriptor (&daemon->mhd_epoll_fd);
+  close_descriptors (daemon);
+}
+
+
+/* The child of os.fork(), its only thread. */
+void
+pymhd_forked (void)
+{
+  struct pymhd_daemon *daemon;
+
+  (void) pthread_mutex_init (&lock, NULL);
+  for (daemon = daemons; NULL != daemon; daemon = daemon->next)
+    disown (daemon);
+  sessions_forked ();
+  log_forked ();
+}

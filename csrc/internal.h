@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of csrc share among themselves: the structures, and who may
+ * touch them.
+ *
+ * "The driver" is the thread that runs libmicrohttpd for a connection: the one
+ * that calls pymhd_pump(), or, in the mode "per-connection", the connection's
+ * own thread.
+ */
+#ifndef PYMHD_INTERNAL_H
+#define PYMHD_INTERNAL_H
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "pymhd.h"
+
+/* --- slots.c: integers for pointers.  The caller brings the lock. --- */
+
+struct slots
+{
+  struct slot *slot;
+  uint32_t size;
+  uint32_t used;
+  uint32_t free;                /* head of the list of free slots, 1-based */
+};
+
+int64_t
+slots_add (struct slots *slots,
+           void *entry);
+
+void *
+slots_get (const struct slots *slots,
+           int64_t token);
+
+void
+slots_remove (struct slots *slots,
+              int64_t token);
+
+/* The entry at or after *at, which moves behind it; NULL after the last. */
+void *
+slots_next (const struct slots *slots,
+            uint32_t *at);
+
+void
+slots_clear (struct slots *slots);
+
+/* --- text.c: bytes that grow --- */
+
+struct text
+{
+  char *at;
+  size_t size;
+  size_t room;
+};
+
+bool
+text_add (struct text *text,
+          const void *bytes,
+          size_t size);
+
+/* --- daemon.c --- */
+
+enum refusal { BAD_REQUEST, TOO_LARGE, FAILED, UNAVAILABLE, REFUSALS };
+
+struct pymhd_daemon
+{
+  struct MHD_Daemon *mhd;
+  int64_t owner;                /* names the Python object in callbacks */
+  bool per_connection;
+  size_t body_limit;
+  struct pymhd_response *refusal[REFUSALS];
+
+  atomic_uint connections;
+  atomic_uint requests;         /* begun, and not yet answered in full */
+  atomic_uint upgraded;
+  atomic_int_fast64_t next_token;       /* of requests, in "per-connection" */
+  atomic_bool refusing;         /* stop() has begun */
+  atomic_bool wants_python;     /* pymhd_pump() is to return to Python */
+  atomic_bool dead;             /* we are a fork's child: nothing may be called */
+
+  /* A leaf: guards clients, reason, and stop_fd and wake_fd against their end. */
+  pthread_mutex_t lock;
+  struct client *clients;
+  char reason[256];             /* the last line that libmicrohttpd logged */
+  int listen_fd;                /* libmicrohttpd's to close, unless quiesced */
+  bool quiesced;
+  int stop_fd;                  /* readable once stop() has begun */
+
+  /* The pump's: only its driver touches them, but for wake_fd. */
+  int epoll_fd;
+  int wake_fd;                  /* readable: pymhd_pump() has something to do */
+  int mhd_epoll_fd;
+  bool unfinished;              /* libmicrohttpd wants to run at once */
+  struct slots asked;           /* requests that wait for Python's answer */
+  struct pymhd_event *events;
+  int event_count;
+  int event_room;
+  struct text text;             /* what the events' text_at points into */
+
+  struct session *closing;      /* for the driver to close; session.c's lock */
+  struct session *lingering;    /* the driver's alone */
+
+  struct pymhd_daemon *next;    /* all daemons, for a fork's child */
+  struct pymhd_daemon *previous;
+};
+
+/* --- client.c --- */
+
+/* MHD_NotifyConnectionCallback */
+void
+client_notify (void *cls,
+               struct MHD_Connection *connection,
+               void **socket_context,
+               enum MHD_ConnectionNotificationCode code);
+
+/* The peer of a connection as text, "" if there is none to tell. */
+const char *
+client_address (struct MHD_Connection *connection);
+
+void
+clients_forked (struct pymhd_daemon *daemon);
+
+/* --- request.c --- */
+
+/* MHD_OPTION_URI_LOG_CALLBACK: makes the request, which becomes req_cls. */
+void *
+request_begin (void *cls,
+               const char *uri,
+               struct MHD_Connection *connection);
+
+enum MHD_Result
+request_access (void *cls,
+                struct MHD_Connection *connection,
+                const char *url,
+                const char *method,
+                const char *version,
+                const char *upload_data,
+                size_t *upload_data_size,
+                void **req_cls);
+
+void
+request_completed (void *cls,
+                   struct MHD_Connection *connection,
+                   void **req_cls,
+                   enum MHD_RequestTerminationCode toe);
+
+/* Gives Python's answer to a request that waits for it; nothing happens if
+   the request has ended meanwhile. */
+void
+request_answer (struct pymhd_daemon *daemon,
+                const struct pymhd_answer *answer);
+
+/* The request behind an upgrade that has just happened: its daemon and its
+   token for Python. */
+struct pymhd_daemon *
+request_upgraded (void *req_cls,
+                  int64_t *token);
+
+/* --- head.c --- */
+
+/* Writes method, target, version, client and the header fields, a line each.
+   False if the request is malformed (*why BAD_REQUEST) or memory is short
+   (*why FAILED). */
+bool
+head_write (struct text *text,
+            struct MHD_Connection *connection,
+            const char *method,
+            const char *target,
+            const char *version,
+            enum refusal *why);
+
+/* True for a target that says "%00". */
+bool
+head_hides_nul (const char *target);
+
+/* The number that Content-Length gives, 0 without one. */
+uint64_t
+head_content_length (struct MHD_Connection *connection);
+
+bool
+head_expects_continue (struct MHD_Connection *connection);
+
+/* --- response.c --- */
+
+/* One of our own short answers; it closes the connection. */
+struct pymhd_response *
+response_refusal (enum refusal which);
+
+enum MHD_Result
+response_queue (struct pymhd_response *response,
+                struct MHD_Connection *connection);
+
+bool
+response_upgrades (const struct pymhd_response *response);
+
+/* Destroys what finalizers have left.  Called where no lock of
+   libmicrohttpd's is held. */
+void
+response_drain (void);
+
+/* --- upgrade.c --- */
+
+/* The MHD_UpgradeHandler behind every Response.for_upgrade(). */
+void
+upgrade_begin (void *cls,
+               struct MHD_Connection *connection,
+               void *req_cls,
+               const char *extra_in,
+               size_t extra_in_size,
+               MHD_socket sock,
+               struct MHD_UpgradeResponseHandle *urh);
+
+/* --- session.c --- */
+
+struct session;
+
+/* NULL if memory is short. */
+struct session *
+session_new (struct pymhd_daemon *daemon,
+             int fd,
+             struct MHD_UpgradeResponseHandle *urh,
+             int64_t *token);
+
+/* "per-connection": waits until Python closes the session, then closes it
+   for libmicrohttpd on this, the connection's own thread. */
+void
+session_wait (struct session *session);
+
+/* The pump: closes what Python has closed since. */
+void
+sessions_close_pending (struct pymhd_daemon *daemon);
+
+/* The pump: epoll says that a lingering session has input or has ended. */
+void
+session_readable (struct session *session);
+
+/* The pump: ends sessions that lingered too long.  Milliseconds until the
+   next one, -1 for none. */
+int
+sessions_linger (struct pymhd_daemon *daemon);
+
+/* The pump: closes every session of the daemon now. */
+void
+sessions_end (struct pymhd_daemon *daemon);
+
+/* "per-connection": lets go every connection's thread that waits. */
+void
+sessions_release (struct pymhd_daemon *daemon);
+
+void
+sessions_forked (void);
+
+/* --- pump.c --- */
+
+int
+pump_open (struct pymhd_daemon *daemon);
+
+void
+pump_free (struct pymhd_daemon *daemon);
+
+/* Adds an event to the batch.  False if memory is short. */
+bool
+pump_add (struct pymhd_daemon *daemon,
+          const struct pymhd_event *event);
+
+/* Any thread: interrupts the pump's waiting. */
+void
+pump_wake (struct pymhd_daemon *daemon);
+
+/* Watches fd for input on behalf of a lingering session. */
+bool
+pump_watch (struct pymhd_daemon *daemon,
+            int fd,
+            struct session *session);
+
+void
+pump_unwatch (struct pymhd_daemon *daemon,
+              int fd);
+
+/* --- log.c --- */
+
+void
+log_mhd (void *cls,
+         const char *format,
+         va_list arguments);
+
+void
+log_line (const char *format,
+          ...) __attribute__ ((format (printf, 1, 2)));
+
+void
+log_forked (void);
+
+/* --- all files --- */
+
+int64_t
+monotonic_ms (void);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Log lines, from any thread and under any of libmicrohttpd's locks: into a
+ * bounded ring, without Python.  pymhd/_log.py takes them out.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "internal.h"
+
+#define LINES 256
+#define LINE_SIZE 256
+
+/* A leaf: under it nothing is called but memcpy. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t news = PTHREAD_COND_INITIALIZER;
+static char ring[LINES][LINE_SIZE];
+static unsigned int first;
+static unsigned int count;
+static uint64_t dropped;
+static bool woken;
+
+
+static void
+add (const char *line)
+{
+  (void) pthread_mutex_lock (&lock);
+  if (LINES == count)
+    dropped++;
+  else
+    memcpy (ring[(first + count++) % LINES], line, LINE_SIZE);
+  (void) pthread_cond_signal (&news);
+  (void) pthread_mutex_unlock (&lock);
+}
+
+
+static void
+format_line (char *line,
+             const char *format,
+             va_list arguments)
+{
+  int size;
+
+  memset (line, 0, LINE_SIZE);
+  size = vsnprintf (line, LINE_SIZE, format, arguments);
+  if (size >= LINE_SIZE)
+    size = LINE_SIZE - 1;
+  while ( (0 < size) && ('\n' == line[size - 1]) )
+    line[--size] = '\0';
+}
+
+
+/* MHD_LogCallback: any thread, any lock of libmicrohttpd's. */
+void
+log_mhd (void *cls,
+         const char *format,
+         va_list arguments)
+{
+  struct pymhd_daemon *const daemon = cls;
+  char line[LINE_SIZE];
+
+  format_line (line, format, arguments);
+  (void) pthread_mutex_lock (&daemon->lock);
+  memcpy (daemon->reason, line, LINE_SIZE);
+  (void) pthread_mutex_unlock (&daemon->lock);
+  add (line);
+}
+
+
+/* A line of our own: any thread. */
+void
+log_line (const char *format,
+          ...)
+{
+  char line[LINE_SIZE];
+  va_list arguments;
+
+  va_start (arguments, format);
+  format_line (line, format, arguments);
+  va_end (arguments);
+  add (line);
+}
+
+
+/* Takes the oldest line; its length, -1 if there is none.  Any thread. */
+int
+pymhd_log_next (char *line,
+                size_t size)
+{
+  int length = -1;
+
+  (void) pthread_mutex_lock (&lock);
+  if (0 != count)
+  {
+    (void) snprintf (line, size, "%s", ring[first]);
+    length = (int) strlen (line);
+    first = (first + 1) % LINES;
+    count--;
+  }
+  (void) pthread_mutex_unlock (&lock);
+  return length;
+}
+
+
+/* Waits until there is a line or pymhd_log_wake() was called.  One Python
+   thread; cffi has released the GIL. */
+void
+pymhd_log_wait (void)
+{
+  (void) pthread_mutex_lock (&lock);
+  while ( (0 == count) &&
+          (! woken) )
+    (void) pthread_cond_wait (&news, &lock);
+  woken = false;
+  (void) pthread_mutex_unlock (&lock);
+}
+
+
+/* Any thread, and inside finalizers. */
+void
+pymhd_log_wake (void)
+{
+  (void) pthread_mutex_lock (&lock);
+  woken = true;
+  (void) pthread_cond_signal (&news);
+  (void) pthread_mutex_unlock (&lock);
+}
+
+
+/* How many lines found the ring full since the last call.  Any thread. */
+uint64_t
+pymhd_log_dropped (void)
+{
+  uint64_t lost;
+
+  (void) pthread_mutex_lock (&lock);
+  lost = dropped;
+  dropped = 0;
+  (void) pthread_mutex_unlock (&lock);
+  return lost;
+}
+
+
+/* A fork's child: the lines are the parent's to log. */
+void
+log_forked (void)
+{
+  (void) pthread_mutex_init (&lock, NULL);
+  (void) pthread_cond_init (&news, NULL);
+  first = count = 0;
+  dropped = 0;
+  woken = false;
+}

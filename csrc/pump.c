@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The pump: Python drives libmicrohttpd.
+ *
+ * One call takes the answers to the last batch, runs libmicrohttpd, waits if
+ * there is nothing to do, and comes back with a batch of events.  cffi has
+ * released the GIL before the call; nothing in here enters Python.
+ *
+ * One epoll set holds libmicrohttpd's own epoll descriptor, a descriptor to
+ * wake us, and the sessions that linger.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define READY 64
+
+/* What epoll tells of a descriptor that is no session's. */
+static char of_mhd;
+static char of_wake;
+
+
+int64_t
+monotonic_ms (void)
+{
+  struct timespec now;
+
+  (void) clock_gettime (CLOCK_MONOTONIC, &now);
+  return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+
+static bool
+watch (struct pymhd_daemon *daemon,
+       int fd,
+       void *of)
+{
+  struct epoll_event event = { .events = EPOLLIN, .data.ptr = of };
+
+  return 0 == epoll_ctl (daemon->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+
+bool
+pump_watch (struct pymhd_daemon *daemon,
+            int fd,
+            struct session *session)
+{
+  return watch (daemon, fd, session);
+}
+
+
+void
+pump_unwatch (struct pymhd_daemon *daemon,
+              int fd)
+{
+  (void) epoll_ctl (daemon->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+
+/* The thread that starts the daemon, before anybody else knows it.  0, or the
+   errno of what failed. */
+int
+pump_open (struct pymhd_daemon *daemon)
+{
+  const union MHD_DaemonInfo *const info
+    = MHD_get_daemon_info (daemon->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+
+  if (NULL == info)
+    return ENOSYS;
+  daemon->mhd_epoll_fd = info->epoll_fd;
+  daemon->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
+  daemon->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if ( (-1 == daemon->epoll_fd) ||
+       (-1 == daemon->wake_fd) ||
+       (! watch (daemon, daemon->mhd_epoll_fd, &of_mhd)) ||
+       (! watch (daemon, daemon->wake_fd, &of_wake)) )
+    return errno;
+  return 0;
+}
+
+
+/* stop(): nobody pumps any more. */
+void
+pump_free (struct pymhd_daemon *daemon)
+{
+  slots_clear (&daemon->asked);
+  free (daemon->events);
+  free (daemon->text.at);
+  daemon->events = NULL;
+  daemon->event_count = daemon->event_room = 0;
+  daemon->text = (struct text) { 0 };
+}
+
+
+bool
+pump_add (struct pymhd_daemon *daemon,
+          const struct pymhd_event *event)
+{
+  if (daemon->event_count == daemon->event_room)
+  {
+    const int room = daemon->event_room ? 2 * daemon->event_room : 64;
+    struct pymhd_event *const events
+      = realloc (daemon->events, (size_t) room * sizeof (*events));
+
+    if (NULL == events)
+      return false;
+    daemon->events = events;
+    daemon->event_room = room;
+  }
+  daemon->events[daemon->event_count++] = *event;
+  return true;
+}
+
+
+void
+pump_wake (struct pymhd_daemon *daemon)
+{
+  const uint64_t one = 1;
+
+  (void) pthread_mutex_lock (&daemon->lock);
+  /* Full means that it is readable, which is all that is wanted. */
+  if (-1 != daemon->wake_fd)
+    (void) ! write (daemon->wake_fd, &one, sizeof (one));
+  (void) pthread_mutex_unlock (&daemon->lock);
+}
+
+
+/* Any thread, and inside finalizers: pymhd_pump() returns soon. */
+void
+pymhd_pump_wake (struct pymhd_daemon *daemon)
+{
+  atomic_store (&daemon->wants_python, true);
+  pump_wake (daemon);
+}
+
+
+/* Runs libmicrohttpd once and learns whether it wants more. */
+static void
+run (struct pymhd_daemon *daemon)
+{
+  MHD_UNSIGNED_LONG_LONG ms;
+
+  (void) MHD_run (daemon->mhd);
+  daemon->unfinished = (MHD_YES == MHD_get_timeout (daemon->mhd, &ms)) &&
+                       (0 == ms);
+}
+
+
+/* How long epoll may wait: the caller's limit (-1: none), libmicrohttpd's, the
+   lingering sessions'. */
+static int
+patience (struct pymhd_daemon *daemon,
+          int64_t limit_ms)
+{
+  const int linger = sessions_linger (daemon);
+  MHD_UNSIGNED_LONG_LONG ms;
+
+  if ( (0 <= linger) &&
+       ( (0 > limit_ms) || (linger < limit_ms) ) )
+    limit_ms = linger;
+  if ( (MHD_YES == MHD_get_timeout (daemon->mhd, &ms)) &&
+       ( (0 > limit_ms) || (ms < (MHD_UNSIGNED_LONG_LONG) limit_ms) ) )
+    limit_ms = (int64_t) (ms < INT_MAX ? ms : INT_MAX);
+  return (int) limit_ms;
+}
+
+
+/* Waits, and takes care of everything that is not libmicrohttpd's. */
+static void
+wait_ready (struct pymhd_daemon *daemon,
+            int timeout_ms)
+{
+  struct epoll_event ready[READY];
+  const int count = epoll_wait (daemon->epoll_fd, ready, READY, timeout_ms);
+  uint64_t woken;
+  int i;
+
+  for (i = 0; i < count; i++)
+  {
+    if (&of_wake == ready[i].data.ptr)
+    {
+      (void) ! read (daemon->wake_fd, &woken, sizeof (woken));
+      sessions_close_pending (daemon);
+    }
+    else if (&of_mhd != ready[i].data.ptr)
+      session_readable (ready[i].data.ptr);
+  }
+}
+
+
+static int64_t
+left_ms (int64_t deadline)
+{
+  const int64_t left = deadline - monotonic_ms ();
+
+  return 0 > left ? 0 : left;
+}
+
+
+/* The pump's thread.  Takes the answers to earlier requests, and returns how
+   many events there are, which may be none: after timeout_ms milliseconds (-1:
+   never), or woken by pymhd_pump_wake().  Events and text are valid until the
+   next call.  -1 in a fork's child, where nothing may be run. */
+int
+pymhd_pump (struct pymhd_daemon *daemon,
+            const struct pymhd_answer *answers,
+            int count,
+            int timeout_ms)
+{
+  const int64_t deadline = monotonic_ms () + timeout_ms;
+  int i;
+
+  if ( (atomic_load (&daemon->dead)) ||
+       (NULL == daemon->mhd) )
+    return -1;
+  daemon->event_count = 0;
+  daemon->text.size = 0;
+  response_drain ();
+  for (i = 0; i < count; i++)
+    request_answer (daemon, &answers[i]);
+  if ( (0 != count) ||
+       (daemon->unfinished) )
+    run (daemon);
+  while (0 == daemon->event_count)
+  {
+    const int64_t limit = 0 > timeout_ms ? -1 : left_ms (deadline);
+
+    wait_ready (daemon, daemon->unfinished ? 0 : patience (daemon, limit));
+    run (daemon);
+    if ( (atomic_exchange (&daemon->wants_python, false)) ||
+         (0 == limit) )
+      break;
+  }
+  return daemon->event_count;
+}
+
+
+/* The pump's thread. */
+const int64_t *
+pymhd_pump_events (struct pymhd_daemon *daemon)
+{
+  return (const int64_t *) daemon->events;
+}
+
+
+/* The pump's thread. */
+const char *
+pymhd_pump_text (struct pymhd_daemon *daemon)
+{
+  return daemon->text.at;
+}
+
+
+/* The pump's thread. */
+size_t
+pymhd_pump_text_size (struct pymhd_daemon *daemon)
+{
+  return daemon->text.size;
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Responses that Python objects, requests and threads share.
+ *
+ * A count of our own stands above libmicrohttpd's, because the last reference
+ * may go in a finalizer, and a finalizer can run anywhere: inside a callback
+ * for which libmicrohttpd holds the response's mutex, MHD_destroy_response()
+ * would wait for itself.  So the last one only puts the response on a list,
+ * without a lock; response_drain() destroys it at a safe place.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+struct pymhd_response
+{
+  struct MHD_Response *mhd;
+  struct pymhd_response *next;
+  atomic_uint references;
+  unsigned int status;
+};
+
+static _Atomic (struct pymhd_response *) graveyard;
+
+static const struct
+{
+  unsigned int status;
+  const char *body;
+} refusals[REFUSALS] = {
+  [BAD_REQUEST] = { MHD_HTTP_BAD_REQUEST, "400 Bad Request\n" },
+  [TOO_LARGE] = { 413, "413 Content Too Large\n" },
+  [FAILED] = { MHD_HTTP_INTERNAL_SERVER_ERROR, "500 Internal Server Error\n" },
+  [UNAVAILABLE] = { MHD_HTTP_SERVICE_UNAVAILABLE, "503 Service Unavailable\n" },
+};
+
+
+/* Takes over mhd, also if it fails. */
+static struct pymhd_response *
+adopt (struct MHD_Response *mhd,
+       unsigned int status)
+{
+  struct pymhd_response *response;
+
+  if (NULL == mhd)
+    return NULL;
+  response = malloc (sizeof (*response));
+  if (NULL == response)
+  {
+    MHD_destroy_response (mhd);
+    return NULL;
+  }
+  *response = (struct pymhd_response) { .mhd = mhd, .status = status };
+  atomic_init (&response->references, 1);
+  return response;
+}
+
+
+static bool
+add_field (struct MHD_Response *mhd,
+           const char *name)
+{
+  return MHD_YES == MHD_add_response_header (mhd,
+                                             name,
+                                             name + strlen (name) + 1);
+}
+
+
+/* The name before the one at FIELD, in a block that begins at FIELDS. */
+static const char *
+field_before (const char *fields,
+              const char *field)
+{
+  int ends = 0;
+
+  /* Back over the value's terminator and the value, then over the name. */
+  for (field--; field > fields; field--)
+  {
+    if (('\0' == field[-1]) && (2 == ++ends))
+      break;
+  }
+  return field;
+}
+
+
+/* FIELDS are names and values, each ended by a NUL.  Releases before 0.9.74
+   send the field that was added last first. */
+static bool
+add_fields (struct MHD_Response *mhd,
+            const char *fields,
+            size_t size)
+{
+  const char *const end = fields + size;
+  const char *field;
+
+#if MHD_VERSION < 0x00097400
+  for (field = end; field > fields;)
+  {
+    field = field_before (fields, field);
+    if (! add_field (mhd, field))
+      return false;
+  }
+#else
+  (void) &field_before;
+  for (field = fields; field < end;)
+  {
+    if (! add_field (mhd, field))
+      return false;
+    field += strlen (field) + 1;
+    field += strlen (field) + 1;
+  }
+#endif
+  return true;
+}
+
+
+static struct pymhd_response *
+finish (struct MHD_Response *mhd,
+        unsigned int status,
+        const char *fields,
+        size_t fields_size)
+{
+  if ( (NULL != mhd) &&
+       (! add_fields (mhd, fields, fields_size)) )
+  {
+    MHD_destroy_response (mhd);
+    mhd = NULL;
+  }
+  return adopt (mhd, status);
+}
+
+
+/* Any thread; no Python inside.  NULL if memory is short or libmicrohttpd
+   refuses a field. */
+struct pymhd_response *
+pymhd_response_new (unsigned int status,
+                    const char *body,
+                    size_t body_size,
+                    const char *fields,
+                    size_t fields_size)
+{
+  return finish (MHD_create_response_from_buffer (body_size,
+                                                  (void *) (uintptr_t) body,
+                                                  MHD_RESPMEM_MUST_COPY),
+                 status,
+                 fields,
+                 fields_size);
+}
+
+
+/* Any thread; no Python inside. */
+struct pymhd_response *
+pymhd_response_new_upgrade (const char *fields,
+                            size_t fields_size)
+{
+  return finish (MHD_response_for_upgrade (&upgrade_begin, NULL),
+                 MHD_HTTP_SWITCHING_PROTOCOLS,
+                 fields,
+                 fields_size);
+}
+
+
+/* Any thread; no Python inside. */
+void
+pymhd_response_ref (struct pymhd_response *response)
+{
+  atomic_fetch_add (&response->references, 1);
+}
+
+
+/* Any thread, and inside finalizers: takes no lock, calls no function of
+   libmicrohttpd's. */
+void
+pymhd_response_unref (struct pymhd_response *response)
+{
+  if ( (NULL == response) ||
+       (1 != atomic_fetch_sub (&response->references, 1)) )
+    return;
+  response->next = atomic_load (&graveyard);
+  while (! atomic_compare_exchange_weak (&graveyard,
+                                         &response->next,
+                                         response))
+    ;
+}
+
+
+/* Whoever makes a response, starts or stops a daemon or runs a pump: never
+   inside a content reader, never with a lock. */
+void
+response_drain (void)
+{
+  struct pymhd_response *response;
+
+  if (NULL == atomic_load_explicit (&graveyard, memory_order_relaxed))
+    return;
+  response = atomic_exchange (&graveyard, NULL);
+  while (NULL != response)
+  {
+    struct pymhd_response *const next = response->next;
+
+    MHD_destroy_response (response->mhd);
+    free (response);
+    response = next;
+  }
+}
+
+
+struct pymhd_response *
+response_refusal (enum refusal which)
+{
+  static const char fields[] =
+    "Content-Type\0text/plain; charset=utf-8\0Connection\0close";
+  const char *const body = refusals[which].body;
+
+  return pymhd_response_new (refusals[which].status,
+                             body,
+                             strlen (body),
+                             fields,
+                             sizeof (fields));
+}
+
+
+bool
+response_upgrades (const struct pymhd_response *response)
+{
+  return MHD_HTTP_SWITCHING_PROTOCOLS == response->status;
+}
+
+
+/* The driver, inside the access handler. */
+enum MHD_Result
+response_queue (struct pymhd_response *response,
+                struct MHD_Connection *connection)
+{
+  return MHD_queue_response (connection,
+                             response->status,
+                             response->mhd);
+}

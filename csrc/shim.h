@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What csrc offers to Python.  Bare declarations: the C compiler and cffi
+ * read this same file, so that they cannot disagree.
+ */
+
+/* --- upgrade.c: the function that libmicrohttpd has only in its experimental tree --- */
+
+struct MHD_Response *
+MHD_response_for_upgrade (MHD_UpgradeHandler upgrade_handler,
+                          void *upgrade_handler_cls);
+
+enum MHD_Result
+pymhd_queue_upgrade (struct MHD_Connection *connection,
+                     struct MHD_Response *response);
+
+/* --- response.c: responses that any number of requests and threads share --- */
+
+struct pymhd_response;
+
+struct pymhd_response *
+pymhd_response_new (unsigned int status,
+                    const char *body,
+                    size_t body_size,
+                    const char *fields,
+                    size_t fields_size);
+
+struct pymhd_response *
+pymhd_response_new_upgrade (const char *fields,
+                            size_t fields_size);
+
+void
+pymhd_response_ref (struct pymhd_response *response);
+
+void
+pymhd_response_unref (struct pymhd_response *response);
+
+/* --- daemon.c: one libmicrohttpd daemon, driven by a pump or by its own threads --- */
+
+struct pymhd_daemon;
+
+struct pymhd_settings
+{
+  int listen_fd;
+  int per_connection;
+  unsigned int connections;
+  unsigned int connections_per_ip;
+  unsigned int timeout_seconds;
+  size_t memory;
+  size_t stack;
+  size_t body;
+};
+
+struct pymhd_daemon *
+pymhd_daemon_new (int64_t owner);
+
+int
+pymhd_daemon_start (struct pymhd_daemon *daemon,
+                    const struct pymhd_settings *settings);
+
+const char *
+pymhd_daemon_reason (struct pymhd_daemon *daemon);
+
+void
+pymhd_daemon_refuse (struct pymhd_daemon *daemon);
+
+void
+pymhd_daemon_quiesce (struct pymhd_daemon *daemon);
+
+void
+pymhd_daemon_stop (struct pymhd_daemon *daemon);
+
+void
+pymhd_daemon_free (struct pymhd_daemon *daemon);
+
+unsigned int
+pymhd_daemon_connections (struct pymhd_daemon *daemon);
+
+unsigned int
+pymhd_daemon_requests (struct pymhd_daemon *daemon);
+
+unsigned int
+pymhd_daemon_upgraded (struct pymhd_daemon *daemon);
+
+/* --- pump.c: Python drives libmicrohttpd, one call a batch --- */
+
+enum pymhd_event_kind
+{
+  PYMHD_EVENT_REQUEST,
+  PYMHD_EVENT_UPGRADED,
+  PYMHD_EVENT_ABANDONED
+};
+
+/* Eight integers, so that Python unpacks a whole batch in one call. */
+struct pymhd_event
+{
+  int64_t kind;
+  int64_t request;
+  int64_t text_at;
+  int64_t text_size;
+  int64_t body;
+  int64_t body_size;
+  int64_t session;
+  int64_t fd;
+};
+
+struct pymhd_answer
+{
+  int64_t request;
+  struct pymhd_response *response;
+};
+
+int
+pymhd_pump (struct pymhd_daemon *daemon,
+            const struct pymhd_answer *answers,
+            int count,
+            int timeout_ms);
+
+const int64_t *
+pymhd_pump_events (struct pymhd_daemon *daemon);
+
+const char *
+pymhd_pump_text (struct pymhd_daemon *daemon);
+
+size_t
+pymhd_pump_text_size (struct pymhd_daemon *daemon);
+
+void
+pymhd_pump_wake (struct pymhd_daemon *daemon);
+
+/* --- session.c: upgraded connections, by token --- */
+
+int
+pymhd_session_close (int64_t session);
+
+int
+pymhd_sessions_shutdown (struct pymhd_daemon *daemon);
+
+int64_t
+pymhd_sessions_live (void);
+
+/* --- log.c: libmicrohttpd's messages, kept in C until a Python thread takes them --- */
+
+int
+pymhd_log_next (char *line,
+                size_t size);
+
+void
+pymhd_log_wait (void);
+
+void
+pymhd_log_wake (void);
+
+uint64_t
+pymhd_log_dropped (void);
+
+/* --- info.c: versions and the process --- */
+
+unsigned int
+pymhd_header_version (void);
+
+void
+pymhd_forked (void);

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From the 101 to a descriptor in Python's hands.
+ *
+ * MHD_response_for_upgrade() is for whoever writes C or uses the raw layer;
+ * upgrade_begin() is the handler that Response.for_upgrade() registers.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+/* As libmicrohttpd's experimental interface has it: NULL for a NULL handler
+   or without memory, "Connection: Upgrade" added, the handler called once for
+   each connection and only after the header went out, the response reusable.
+   The Upgrade field is the caller's to add.  Any thread; no Python inside. */
+struct MHD_Response *
+MHD_response_for_upgrade (MHD_UpgradeHandler upgrade_handler,
+                          void *upgrade_handler_cls)
+{
+  if (NULL == upgrade_handler)
+    return NULL;
+  return MHD_create_response_for_upgrade (upgrade_handler,
+                                          upgrade_handler_cls);
+}
+
+
+/* Queues a response for upgrade with the one status that it can have.  Where
+   MHD_queue_response() may be called; no Python inside. */
+enum MHD_Result
+pymhd_queue_upgrade (struct MHD_Connection *connection,
+                     struct MHD_Response *response)
+{
+  return MHD_queue_response (connection,
+                             MHD_HTTP_SWITCHING_PROTOCOLS,
+                             response);
+}
+
+
+/* A descriptor for Python: its own number, since closing libmicrohttpd's would
+   abort the process, blocking, and not held back by Nagle. */
+static int
+duplicate (int sock)
+{
+  const int on = 1;
+  const int flags = fcntl (sock, F_GETFL);
+
+  /* Fails on a UNIX socket, which has nothing to switch off. */
+  (void) setsockopt (sock, IPPROTO_TCP, TCP_NODELAY, &on, sizeof (on));
+  if ( (-1 == flags) ||
+       (-1 == fcntl (sock, F_SETFL, flags & ~O_NONBLOCK)) )
+    return -1;
+  return fcntl (sock, F_DUPFD_CLOEXEC, 3);
+}
+
+
+/* "per-connection": Python runs inside, starts a thread, and comes back; this
+   thread, the connection's, then waits for the end of the session, because
+   up to 0.9.76 closing it from another one is a use after free. */
+static void
+serve_here (struct pymhd_daemon *daemon,
+            const struct pymhd_event *event,
+            const char *extra_in,
+            struct session *session)
+{
+  pymhd_on_upgraded (daemon->owner, event, extra_in);
+  session_wait (session);
+}
+
+
+/* No way to hand the connection over: say so, once, and close it. */
+static void
+give_up (struct pymhd_daemon *daemon,
+         int64_t request,
+         struct MHD_UpgradeResponseHandle *urh,
+         const char *why)
+{
+  const struct pymhd_event event = {
+    .kind = PYMHD_EVENT_ABANDONED,
+    .request = request,
+  };
+
+  log_line ("an upgraded connection was closed at once: %s", why);
+  if (daemon->per_connection)
+    pymhd_on_abandoned (daemon->owner, request);
+  else
+    (void) pump_add (daemon, &event);
+  (void) MHD_upgrade_action (urh, MHD_UPGRADE_ACTION_CLOSE);
+}
+
+
+/* MHD_UpgradeHandler: the driver's thread, no lock of libmicrohttpd's.  The
+   session never runs in here. */
+void
+upgrade_begin (void *cls,
+               struct MHD_Connection *connection,
+               void *req_cls,
+               const char *extra_in,
+               size_t extra_in_size,
+               MHD_socket sock,
+               struct MHD_UpgradeResponseHandle *urh)
+{
+  struct pymhd_event event = { .kind = PYMHD_EVENT_UPGRADED };
+  struct pymhd_daemon *const daemon = request_upgraded (req_cls,
+                                                        &event.request);
+  struct session *session;
+  const int fd = duplicate (sock);
+
+  (void) cls;
+  (void) connection;
+  if (-1 == fd)
+  {
+    give_up (daemon, event.request, urh, strerror (errno));
+    return;
+  }
+  session = session_new (daemon, sock, urh, &event.session);
+  /* stop() has looked at the table before this session was in it. */
+  if (atomic_load (&daemon->refusing))
+    (void) shutdown (sock, SHUT_RDWR);
+  event.fd = fd;
+  event.text_at = daemon->per_connection ? 0 : (int64_t) daemon->text.size;
+  event.text_size = (int64_t) extra_in_size;
+  if (NULL == session)
+    give_up (daemon, event.request, urh, "out of memory");
+  else if (daemon->per_connection)
+  {
+    serve_here (daemon, &event, extra_in, session);
+    return;
+  }
+  else if ( (text_add (&daemon->text, extra_in, extra_in_size)) &&
+            (pump_add (daemon, &event)) )
+    return;
+  else
+    (void) pymhd_session_close (event.session);
+  (void) close (fd);
+}

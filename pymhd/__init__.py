@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+"""GNU libmicrohttpd for Python: an embedded HTTP server with raw HTTP Upgrade.
+
+``pymhd.lib`` and ``pymhd.ffi`` are the raw layer: every function, type and constant of
+the ``microhttpd.h`` that this was built against, under its C name, and
+``MHD_response_for_upgrade``.
+"""
+
+from pymhd._library import ffi, lib
+from pymhd.daemon import Daemon, Limits
+from pymhd.errors import (
+    CallError,
+    MHDError,
+    NotSupportedError,
+    StartError,
+    StateError,
+)
+from pymhd.request import Request
+from pymhd.response import Response
+from pymhd.upgrade import Upgraded
+
+__all__ = [
+    "CallError",
+    "Daemon",
+    "Limits",
+    "MHDError",
+    "NotSupportedError",
+    "Request",
+    "Response",
+    "StartError",
+    "StateError",
+    "Upgraded",
+    "ffi",
+    "lib",
+]

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""The commands behind ``python -m pymhd``."""
+
+import argparse
+import importlib.metadata
+import sys
+from collections.abc import Sequence
+
+from pymhd import _connect, _demo
+from pymhd._library import lib, to_str
+
+
+def _versions() -> str:
+    library = to_str(lib.MHD_get_version())
+    package = importlib.metadata.version("pymhd-cffi")
+    return f"pymhd {package} (libmicrohttpd {library})"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pymhd",
+        description="An HTTP server with a real protocol switch, on libmicrohttpd.",
+    )
+    parser.add_argument("--version", action="store_true", help="print the versions")
+    commands = parser.add_subparsers(title="commands", metavar="")
+    demo = commands.add_parser("demo", help="start a small server to try things on")
+    _demo.add_arguments(demo)
+    demo.set_defaults(run=_demo.run)
+    connect = commands.add_parser("connect", help="talk to an upgraded connection")
+    _connect.add_arguments(connect)
+    connect.set_defaults(run=_connect.run)
+
+    options = parser.parse_args(arguments)
+    if options.version:
+        print(_versions())
+        return 0
+    if "run" not in options:
+        parser.print_help(sys.stderr)
+        return 2
+    status: int = options.run(options)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""The only ``def_extern``: what libmicrohttpd's own threads call.
+
+Only in the mode "per-connection", on a connection's thread, with no lock held. The
+path of an exception: a handler's never comes as far as here (``Exchange``); any other
+is caught by ``_callback``, logged later on another thread, and csrc gets its safe
+answer. Nothing here logs or asks for the current thread's object, which would leave
+one behind for every foreign thread.
+"""
+
+import contextlib
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
+
+from pymhd import _live, _log
+from pymhd._library import copy_bytes, ffi, lib
+from pymhd.request import Request
+
+if TYPE_CHECKING:
+    from pymhd._exchange import Exchange
+    from pymhd._mhd import CData
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _callback(safe: R) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Register a function for csrc to call, which gets ``safe`` if it fails."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return function(*args, **kwargs)
+            except BaseException as error:
+                _log.report_later(f"{function.__name__}() failed", error)
+                return safe
+
+        # types-cffi declares def_extern() as if it returned None.
+        def_extern: Any = ffi.def_extern
+        def_extern(name=f"pymhd_{function.__name__}", error=safe)(guarded)
+        return guarded
+
+    return decorate
+
+
+class Event(Protocol):
+    """struct pymhd_event"""
+
+    request: int
+    text_at: int
+    text_size: int
+    body: int
+    body_size: int
+    session: int
+    fd: int
+
+
+@contextlib.contextmanager
+def _exchange(owner: int) -> "Iterator[Exchange]":
+    """Give the driver's exchange; meanwhile stop() knows that we are inside."""
+    driver = _live.driver(owner)
+    thread = threading.get_ident()
+    driver.inside.add(thread)
+    try:
+        yield driver.exchange
+    finally:
+        driver.inside.discard(thread)
+
+
+@_callback(safe=ffi.NULL)
+def on_request(owner: int, event: Event, text: "CData") -> "CData":
+    """Answer a request; csrc gets a reference of its own. NULL: csrc answers 500."""
+    body = b""
+    if event.body_size:
+        body = copy_bytes(ffi.cast("char *", event.body), event.body_size)
+    request = Request._make(copy_bytes(text, event.text_size), body)
+    with _exchange(owner) as exchange:
+        response = exchange.respond(event.request, request)
+    pointer = response._pointer()
+    lib.pymhd_response_ref(pointer)
+    return pointer
+
+
+@_callback(safe=None)
+def on_upgraded(owner: int, event: Event, text: "CData") -> None:
+    """Begin a session; csrc then waits for its end on this thread."""
+    early = copy_bytes(text, event.text_size) if event.text_size else b""
+    with _exchange(owner) as exchange:
+        exchange.upgraded(event.request, event.session, event.fd, early)
+
+
+@_callback(safe=None)
+def on_abandoned(owner: int, request: int) -> None:
+    """Forget an upgrade that failed."""
+    with _exchange(owner) as exchange:
+        exchange.abandoned(request)

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""``python -m pymhd demo``: a small server to try things on."""
+
+import argparse
+import errno
+import html
+import importlib.resources
+import signal
+import string
+import sys
+from collections.abc import Callable
+
+import pymhd
+
+_MORE_PORTS = 20
+
+
+def _page(request: pymhd.Request) -> pymhd.Response:
+    """Show what this is, with the address under which the browser came."""
+    address = request.headers.get("Host", "127.0.0.1")
+    text = importlib.resources.files("pymhd").joinpath("demo.html").read_text("utf-8")
+    page = string.Template(text).substitute(address=html.escape(address))
+    return pymhd.Response(
+        page.encode(),
+        headers={
+            "Content-Type": "text/html; charset=utf-8",
+            "Content-Security-Policy": (
+                "default-src 'none'; style-src 'unsafe-inline'; "
+                "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+            ),
+        },
+    )
+
+
+def _hello(request: pymhd.Request) -> pymhd.Response:
+    name = request.query.get("name", "world")
+    # The answer repeats what the visitor wrote: no browser may take it for HTML.
+    nosniff = {"X-Content-Type-Options": "nosniff"}
+    return pymhd.Response(f"Hello, {name}\n", headers=nosniff)
+
+
+def _echo(stream: pymhd.Upgraded) -> None:
+    while data := stream.recv(65536):
+        stream.sendall(data)
+
+
+_switch = pymhd.Response.for_upgrade(_echo, "echo")
+
+
+def _upgrade(request: pymhd.Request) -> pymhd.Response:
+    if request.wants_upgrade("echo"):
+        return _switch
+    return pymhd.Response("Upgrade to echo\n", 426, {"Upgrade": "echo"})
+
+
+_routes: dict[str, Callable[[pymhd.Request], pymhd.Response]] = {
+    "/": _page,
+    "/hello": _hello,
+    "/echo": _upgrade,
+}
+
+
+def handler(request: pymhd.Request) -> pymhd.Response:
+    """Answer one request."""
+    route = _routes.get(request.path)
+    if route is None:
+        return pymhd.Response("Not found\n", 404)
+    if request.method not in ("GET", "HEAD"):
+        return pymhd.Response("Only GET and HEAD\n", 405, {"Allow": "GET, HEAD"})
+    return route(request)
+
+
+def _start(port: int) -> pymhd.Daemon:
+    """Start on `port` or, if it is in use, on one of the next, else on any."""
+    for candidate in (port, *range(port + 1, min(port + _MORE_PORTS, 65535) + 1)):
+        daemon = pymhd.Daemon(handler, port=candidate)
+        try:
+            daemon.start()
+        except pymhd.StartError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+        else:
+            return daemon
+    daemon = pymhd.Daemon(handler)
+    daemon.start()
+    return daemon
+
+
+def _serve(port: int) -> None:
+    with _start(port) as daemon:
+        url = daemon.url.rstrip("/")
+        print(
+            f"pymhd is listening on {url}/",
+            "Open it in a browser, or try, and stop with Ctrl-C:",
+            f"  curl '{url}/hello?name=you'",
+            f"  python -m pymhd connect {url}/echo --protocol echo",
+            sep="\n",
+            flush=True,
+        )
+        daemon.wait()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``demo``."""
+    parser.add_argument(
+        "--port", type=int, default=8080, help="the first to try (8080); 0: any"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until Ctrl-C or SIGTERM, and return the exit status."""
+    # SIGTERM ends this in order also in the moments before wait() listens to it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        _serve(options.port)
+    except KeyboardInterrupt:
+        pass
+    except (pymhd.StartError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        print(f"pymhd demo: {reason}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+"""Who runs libmicrohttpd: a Python thread for each of its daemons.
+
+A driver starts the daemon in C, owns its pointer, and is the only one to stop it, on
+its own thread: :class:`pymhd._pump.Pump` drives the daemon, :class:`PerConnection`
+leaves that to libmicrohttpd's threads and waits.
+"""
+
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from pymhd import _live, _log
+from pymhd._exchange import Exchange
+from pymhd._library import ffi, lib, owned, to_str
+from pymhd.errors import StartError, check_ptr
+
+if TYPE_CHECKING:
+    from pymhd._mhd import DriverPtr
+
+__all__ = ["Driver", "PerConnection", "Settings"]
+
+# While requests are being answered after stop(): how often it is asked whether they
+# have ended.
+_DRAIN_SECONDS = 0.01
+
+
+class Settings(NamedTuple):
+    """What csrc is told, in its units; a listening descriptor that it takes over."""
+
+    listen_fd: int
+    per_connection: bool
+    connections: int
+    connections_per_ip: int
+    timeout_seconds: int
+    memory: int
+    stack: int
+    body: int
+
+
+class Driver:
+    """One daemon of libmicrohttpd's and the thread that it belongs to."""
+
+    def __init__(self, exchange: Exchange, settings: Settings) -> None:
+        self.exchange = exchange
+        self._owner = _live.register(self)
+        pointer = check_ptr(lib.pymhd_daemon_new(self._owner), "malloc")
+        # The structure lives as long as this object, so a call with it is always safe.
+        self._ptr: DriverPtr = owned(pointer, lib.pymhd_daemon_free)
+        self._stopping = False
+        self._deadline = 0.0
+        self._wants_quiesce = False
+        self._ended = threading.Event()
+        self._start(settings)
+        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+
+    name = "pymhd"
+
+    def _start(self, settings: Settings) -> None:
+        c_settings = ffi.new("struct pymhd_settings *", settings._asdict())
+        if error := lib.pymhd_daemon_start(self._ptr, c_settings):
+            _live.unregister(self._owner)
+            reason = to_str(lib.pymhd_daemon_reason(self._ptr))
+            raise StartError(error, f"libmicrohttpd: {reason or os.strerror(error)}")
+
+    def begin(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def abort(self) -> None:
+        """Stop at once; also before the thread has been started."""
+        if self._thread.ident is None:
+            self._stop()
+        else:
+            self.begin_stop(time.monotonic())
+            self._ended.wait()
+
+    def _run(self) -> None:
+        try:
+            self._drive()
+        except BaseException as error:
+            _log.report("the thread that runs libmicrohttpd failed", error)
+        finally:
+            self._stop()
+
+    def _stop(self) -> None:
+        lib.pymhd_daemon_stop(self._ptr)
+        self.exchange.clear()
+        _live.unregister(self._owner)
+        self._ended.set()
+
+    def _drive(self) -> None:
+        raise NotImplementedError
+
+    def _wake(self) -> None:
+        raise NotImplementedError
+
+    # --- any thread ---
+
+    def quiesce(self) -> None:
+        """Stop listening; go on with the connections that there are."""
+        self._wants_quiesce = True
+        self._wake()
+
+    def begin_stop(self, deadline: float) -> None:
+        """Refuse what is new and end what is upgraded; stop once all is answered.
+
+        Args:
+            deadline: Of ``time.monotonic()``; then it stops in any case.
+        """
+        self._deadline = deadline
+        self._stopping = True
+        lib.pymhd_daemon_refuse(self._ptr)
+        lib.pymhd_sessions_shutdown(self._ptr)
+        self._wake()
+
+    def join(self, deadline: float) -> bool:
+        """Wait for the thread's end; tell whether it has ended."""
+        return self._ended.wait(max(0.0, deadline - time.monotonic()))
+
+    def runs_here(self) -> bool:
+        """Tell whether a handler of this driver's runs on the calling thread."""
+        return self._thread.ident == threading.get_ident()
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open, upgraded ones included."""
+        return lib.pymhd_daemon_connections(self._ptr)
+
+    @property
+    def upgraded(self) -> int:
+        """How many upgraded connections are open."""
+        return lib.pymhd_daemon_upgraded(self._ptr)
+
+    def _drained(self) -> bool:
+        """Tell, after stop(), whether nothing is left to wait for."""
+        busy = lib.pymhd_daemon_requests(self._ptr) or self.upgraded
+        return not busy or time.monotonic() >= self._deadline
+
+
+class PerConnection(Driver):
+    """libmicrohttpd's own threads, one a connection, call the handlers."""
+
+    name = "pymhd-per-connection"
+
+    def __init__(self, exchange: Exchange, settings: Settings) -> None:
+        self._woken = threading.Event()
+        # The threads of libmicrohttpd's that a callback of ours runs on.
+        self.inside: set[int] = set()
+        super().__init__(exchange, settings)
+
+    def runs_here(self) -> bool:
+        return threading.get_ident() in self.inside
+
+    def _wake(self) -> None:
+        self._woken.set()
+
+    def _drive(self) -> None:
+        quiesced = False
+        while not self._stopping:
+            self._woken.wait()
+            self._woken.clear()
+            if not quiesced and (self._wants_quiesce or self._stopping):
+                quiesced = True
+                lib.pymhd_daemon_quiesce(self._ptr)
+        while not self._drained():
+            time.sleep(_DRAIN_SECONDS)

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""From an event of csrc to the handler and back: the same for every driver.
+
+An exception in a handler ends here: it is logged, and answered with 500.
+"""
+
+import os
+from collections.abc import Callable
+
+from pymhd import _log
+from pymhd._library import lib
+from pymhd._sessions import Sessions
+from pymhd.request import Request
+from pymhd.response import Response
+from pymhd.upgrade import Upgraded
+
+__all__ = ["Exchange", "Handler"]
+
+Handler = Callable[[Request], Response]
+
+
+def _failure() -> Response:
+    return Response("500 Internal Server Error\n", 500)
+
+
+def _upgrade_required(protocols: list[str]) -> Response:
+    """Make the answer to a request that does not ask for what we switch to."""
+    names = ", ".join(protocols)
+    return Response(
+        f"426 Upgrade Required: ask for it over HTTP/1.1 with the header fields "
+        f"Connection: Upgrade and Upgrade: {names}\n",
+        426,
+        {"Upgrade": names, "Connection": "Upgrade"},
+    )
+
+
+class Exchange:
+    """The requests and the upgrades of one libmicrohttpd daemon.
+
+    Its methods run on the thread that drives libmicrohttpd for the connection.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        sessions: Sessions,
+        log: Callable[[str, BaseException], None] = _log.report,
+    ) -> None:
+        self._handler = handler
+        self._sessions = sessions
+        self._log = log
+        # What a 101 that is on its way will need: by the request's token, from the
+        # answer until the upgrade or its failure. Single operations, no lock.
+        self._switching: dict[int, tuple[Response, Request, str]] = {}
+
+    def respond(self, token: int, request: Request) -> Response:
+        """Call the handler; return a response that has been built. Never raises."""
+        try:
+            response = self._handler(request)
+            if not isinstance(response, Response):
+                raise TypeError(
+                    f"the handler {self._handler!r} returned {response!r}; it must "
+                    "return a pymhd.Response"
+                )
+            response._pointer()
+            if response._target is not None:
+                response = self._switch(token, request, response)
+        except BaseException as error:
+            self._log(f"the handler failed at {request!r}; it is answered 500", error)
+            response = _failure()
+        finally:
+            request._end()
+        response._pointer()
+        return response
+
+    def _switch(self, token: int, request: Request, response: Response) -> Response:
+        protocol = request._chosen(response._protocols)
+        if protocol is None:
+            return _upgrade_required(response._protocols)
+        self._switching[token] = (response, request._copy(), protocol)
+        return response
+
+    def upgraded(self, token: int, session: int, fd: int, early: bytes) -> None:
+        """Begin the session of a request whose 101 went out."""
+        try:
+            response, request, protocol = self._switching.pop(token)
+            stream = Upgraded._make(fd, session, early, request, protocol)
+        except BaseException as error:
+            os.close(fd)
+            lib.pymhd_session_close(session)
+            self._log("an upgraded connection was closed at once", error)
+            return
+        target = response._target
+        assert target is not None  # else it would not have been switching
+        try:
+            if response._run == "inline":
+                target(stream)
+            else:
+                self._sessions.begin(target, stream)
+        except BaseException as error:
+            self._log(f"{target!r} did not begin; its connection is closed", error)
+            stream.close()
+
+    def abandoned(self, token: int) -> None:
+        """Forget a request whose 101 did not go out."""
+        self._switching.pop(token, None)
+
+    def clear(self) -> None:
+        """Forget everything: libmicrohttpd has been stopped."""
+        self._switching.clear()

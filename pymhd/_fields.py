@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""Header fields: their syntax (RFC 9110, section 5) and mappings of them."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import final
+
+__all__ = ["Headers", "MultiMapping", "Query", "check_field", "tokens"]
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]+")
+_PROTOCOL = re.compile(rf"{_TOKEN.pattern}(?:/{_TOKEN.pattern})?")
+
+
+@lru_cache(maxsize=1024)
+def check_field(name: str, value: str) -> tuple[str, str]:
+    """Return a header field that may be sent, its value stripped.
+
+    Raises:
+        TypeError: Name or value is no str.
+        ValueError: RFC 9110 does not allow it, or libmicrohttpd cannot send it.
+    """
+    if not isinstance(name, str) or not isinstance(value, str):
+        raise TypeError(
+            "the name and the value of a header field must be str, not "
+            f"{type(name).__name__} and {type(value).__name__}"
+        )
+    if not _TOKEN.fullmatch(name):
+        raise ValueError(
+            f"{name!r} is no name of a header field: only letters, digits and "
+            "!#$%&'*+-.^_`|~ may stand in it (RFC 9110, section 5.6.2)"
+        )
+    value = value.strip(" \t")
+    if not value:
+        raise ValueError(f"{name}: libmicrohttpd cannot send a field without a value")
+    if not _VALUE.fullmatch(value):
+        raise ValueError(
+            f"{name}: {value!r} has a character that may not stand in a header field: "
+            "a line break, a NUL, another control character or one beyond latin-1 "
+            "(RFC 9110, section 5.5)"
+        )
+    return name, value
+
+
+def tokens(value: str) -> list[str]:
+    """Return the members of a comma-separated list (RFC 9110, section 5.6.1)."""
+    return [token for part in value.split(",") if (token := part.strip(" \t"))]
+
+
+def check_protocols(value: str) -> list[str]:
+    """Return the protocols of an Upgrade field: ``name`` or ``name/version`` each.
+
+    Raises:
+        ValueError: There is none, or one is malformed (RFC 9110, section 7.8).
+    """
+    protocols = tokens(value)
+    for protocol in protocols:
+        if not _PROTOCOL.fullmatch(protocol):
+            raise ValueError(
+                f"{protocol!r} is no protocol to upgrade to: it must be a token or "
+                "token/version (RFC 9110, section 7.8)"
+            )
+    if not protocols:
+        raise ValueError(f"{value!r} names no protocol to upgrade to")
+    return protocols
+
+
+class MultiMapping(Mapping[str, str]):
+    """An ordered, immutable mapping in which a name may stand more than once.
+
+    Indexing, ``get()`` and ``items()`` give the first value of a name,
+    :meth:`get_all` gives all of them, :meth:`pairs` everything in its order.
+    """
+
+    __slots__ = ("_index", "_pairs")
+
+    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
+        self._pairs = tuple(pairs)
+        self._index: dict[str, list[str]] = {}
+        for name, value in self._pairs:
+            self._index.setdefault(self._fold(name), []).append(value)
+
+    @staticmethod
+    def _fold(name: str) -> str:
+        return name
+
+    def __getitem__(self, name: str) -> str:
+        try:
+            return self._index[self._fold(name)][0]
+        except KeyError:
+            raise KeyError(name) from None
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._fold(name) in self._index
+
+    def __iter__(self) -> Iterator[str]:
+        seen = set()
+        for name, _ in self._pairs:
+            if (folded := self._fold(name)) not in seen:
+                seen.add(folded)
+                yield name
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({list(self._pairs)!r})"
+
+    def get_all(self, name: str) -> list[str]:
+        """Return all values of a name, in order; an empty list if there is none."""
+        return list(self._index.get(self._fold(name), ()))
+
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Return every (name, value) in order, repeated names included."""
+        return self._pairs
+
+
+@final
+class Headers(MultiMapping):
+    """Header fields: names without regard to case, values as latin-1 text."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def _fold(name: str) -> str:
+        return name.lower()
+
+    def list_of(self, name: str) -> list[str]:
+        """Return the members of a field that is a comma-separated list.
+
+        Several fields of the name are one list (RFC 9110, section 5.3).
+        """
+        return tokens(",".join(self.get_all(name)))
+
+
+@final
+class Query(MultiMapping):
+    """The parameters of a query, decoded."""
+
+    __slots__ = ()

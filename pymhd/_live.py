@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""What is running: integers that csrc holds for drivers, and the daemons to stop.
+
+A driver is in the table from its start until libmicrohttpd has been stopped; a daemon
+from its start until its stop() is through, so a running daemon owns itself, as a
+running thread does. At exit the daemons are stopped; a fork's child forgets them.
+"""
+
+import atexit
+import itertools
+import os
+from typing import TYPE_CHECKING, cast
+
+from pymhd import _log
+from pymhd._library import lib
+
+if TYPE_CHECKING:
+    from pymhd._driver import Driver, PerConnection
+    from pymhd.daemon import Daemon
+
+__all__ = ["driver", "register", "unregister"]
+
+_owners = itertools.count(1)
+# Single operations on dictionaries and sets, which need no lock.
+_drivers: "dict[int, Driver]" = {}
+_daemons: "set[Daemon]" = set()
+
+
+def register(driver: "Driver") -> int:
+    """Give a driver the integer by which csrc calls it."""
+    owner = next(_owners)
+    _drivers[owner] = driver
+    return owner
+
+
+def unregister(owner: int) -> None:
+    """Make the integer stale."""
+    _drivers.pop(owner, None)
+
+
+def driver(owner: int) -> "PerConnection":
+    """Return the driver of an integer; a stale one is a KeyError, not a crash."""
+    # csrc calls back for no other.
+    return cast("PerConnection", _drivers[owner])
+
+
+def began(daemon: "Daemon") -> None:
+    """Keep a daemon that runs."""
+    _daemons.add(daemon)
+
+
+def ended(daemon: "Daemon") -> None:
+    """Let a daemon go that does not run any more."""
+    _daemons.discard(daemon)
+
+
+@atexit.register
+def _stop_all() -> None:
+    for daemon in list(_daemons):
+        daemon.stop()
+
+
+def _after_fork_in_child() -> None:
+    lib.pymhd_forked()
+    _log.forked()
+    for daemon in list(_daemons):
+        daemon._forked()
+    _daemons.clear()
+    _drivers.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""The logger ``pymhd``.
+
+What happens on Python's threads is logged there and then. What happens on
+libmicrohttpd's goes through a queue to a thread of its own, for two reasons:
+libmicrohttpd logs with its locks held, when nothing may wait for the GIL (those lines
+wait in a bounded ring in C), and :mod:`logging` and :mod:`threading` would leave
+something behind on every foreign thread. The thread lives as long as a daemon does.
+"""
+
+import logging
+import threading
+from queue import Empty, SimpleQueue
+
+from pymhd._library import copy_bytes, ffi, lib
+
+__all__ = ["logger", "report", "report_later", "start", "stop"]
+
+logger = logging.getLogger("pymhd")
+
+_LINE_SIZE = 256
+# What report_later() is given: a message and the exception behind it.
+_later: SimpleQueue[tuple[str, BaseException]] = SimpleQueue()
+_lock = threading.Lock()  # guards the two below
+_users = 0
+_thread: threading.Thread | None = None
+
+
+def report(message: str, error: BaseException) -> None:
+    """Log an exception with its traceback; never fails."""
+    logger.error(message, exc_info=error)
+
+
+def report_later(message: str, error: BaseException) -> None:
+    """Do the same from a thread of libmicrohttpd's."""
+    _later.put((message, error))
+    lib.pymhd_log_wake()
+
+
+def _drain() -> None:
+    line = ffi.new("char[]", _LINE_SIZE)
+    while (size := lib.pymhd_log_next(line, _LINE_SIZE)) >= 0:
+        text = copy_bytes(line, size).decode("utf-8", "replace")
+        logger.info("libmicrohttpd: %s", text)
+    if dropped := lib.pymhd_log_dropped():
+        logger.warning("%d log lines of libmicrohttpd's were dropped", dropped)
+    while True:
+        try:
+            message, error = _later.get_nowait()
+        except Empty:
+            return
+        report(message, error)
+
+
+def _run() -> None:
+    while _users:
+        lib.pymhd_log_wait()
+        _drain()
+
+
+def start() -> None:
+    """Count a daemon that may log from now on."""
+    global _users, _thread
+    with _lock:
+        _users += 1
+        if _thread is None:
+            _thread = threading.Thread(target=_run, name="pymhd-log", daemon=True)
+            _thread.start()
+
+
+def stop() -> None:
+    """Count a daemon that has ended; with the last one the thread ends, drained."""
+    global _users, _thread
+    with _lock:
+        _users -= 1
+        thread, last = _thread, not _users
+        if last:
+            _thread = None
+    if last and thread is not None:
+        lib.pymhd_log_wake()
+        # Not for ever: a handler of the user's logging may be what hangs.
+        if thread is not threading.current_thread():
+            thread.join(timeout=1)
+        _drain()
+
+
+def forked() -> None:
+    """Begin anew in a fork's child, which has none of the parent's threads."""
+    global _users, _thread, _lock, _later
+    _users, _thread = 0, None
+    _lock, _later = threading.Lock(), SimpleQueue()

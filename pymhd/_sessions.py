@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""The callables that serve upgraded connections, and the threads that they run in."""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable
+
+from pymhd import _log
+from pymhd.errors import StateError
+from pymhd.upgrade import Upgraded
+
+__all__ = ["Sessions", "Target"]
+
+Target = Callable[[Upgraded], object]
+
+_numbers = itertools.count(1)
+
+
+class Sessions:
+    """The session threads of one daemon."""
+
+    def __init__(self) -> None:
+        # Added to by the thread that runs libmicrohttpd, removed from by each thread
+        # itself: single operations, which need no lock.
+        self._threads: dict[threading.Thread, Upgraded] = {}
+
+    def begin(self, target: Target, stream: Upgraded) -> None:
+        """Call the target in a thread of its own; then the stream is closed.
+
+        Raises:
+            RuntimeError: There are no more threads to be had.
+        """
+        thread = threading.Thread(
+            target=self._serve,
+            args=(target, stream),
+            name=f"pymhd-session-{next(_numbers)}",
+            daemon=True,
+        )
+        self._threads[thread] = stream
+        try:
+            thread.start()
+        except BaseException:
+            del self._threads[thread]
+            raise
+
+    def _serve(self, target: Target, stream: Upgraded) -> None:
+        try:
+            target(stream)
+        except (ConnectionError, StateError) as error:
+            # The peer or stop() has ended it, which is no mistake of the target's.
+            _log.logger.info("an upgraded connection ended: %r", error)
+        except BaseException as error:
+            _log.report(f"{target!r} failed; its connection is closed", error)
+        finally:
+            stream.close()
+            del self._threads[threading.current_thread()]
+
+    def close_own(self) -> None:
+        """Close the session that the calling thread serves, if it serves one."""
+        own = threading.get_ident()
+        for thread, stream in list(self._threads.items()):
+            if thread.ident == own:
+                stream.close()
+
+    def join(self, deadline: float) -> int:
+        """Wait for the threads until a time of ``time.monotonic()``.
+
+        Returns:
+            How many are still running; the caller's own is not waited for.
+        """
+        own = threading.get_ident()
+        others = [thread for thread in list(self._threads) if thread.ident != own]
+        for thread in others:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return sum(thread.is_alive() for thread in others)

@@ -1,0 +1,457 @@
+# SPDX-License-Identifier: MIT
+"""The daemon: its options, its start, and its end.
+
+``stop()`` always returns, and the state moves only forward: new, running, stopping,
+stopped.
+"""
+
+import enum
+import inspect
+import os
+import resource
+import signal
+import socket
+import threading
+import time
+from dataclasses import dataclass, fields
+from types import FrameType
+from typing import Any, Literal, Self, final
+
+from pymhd import _callbacks, _listen, _live, _log
+from pymhd._driver import Driver, PerConnection, Settings
+from pymhd._exchange import Exchange, Handler
+from pymhd._pump import Pump
+from pymhd._sessions import Sessions
+from pymhd.errors import StateError
+
+__all__ = ["Daemon", "Limits"]
+
+assert _callbacks  # imported for the functions that it registers
+
+_STACK_BYTES = 8 << 20
+# Descriptors that are left to the rest of the process.
+_SPARE_DESCRIPTORS = 64
+# What stop() takes beyond its timeout at most, where something is stuck.
+_STOP_MARGIN_SECONDS = 0.5
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a daemon grants its clients.
+
+    Raises:
+        TypeError, ValueError: A limit is no number, or out of range.
+    """
+
+    connections: int | None = None
+    """How many at once, upgraded ones included, at least 1. None: what the limit of
+    open files (``RLIMIT_NOFILE``) has room for, two descriptors each, since an upgraded
+    connection may take a second one. Wraps ``MHD_OPTION_CONNECTION_LIMIT``."""
+
+    connections_per_ip: int = 0
+    """How many at once from one address; 0: no limit. With ``threads=N`` each of the
+    N counts by itself. Wraps ``MHD_OPTION_PER_IP_CONNECTION_LIMIT``."""
+
+    timeout: int = 60
+    """Seconds without activity until a connection is closed; 0: never. It does not
+    apply to upgraded ones. Wraps ``MHD_OPTION_CONNECTION_TIMEOUT``."""
+
+    memory: int = 32 * 1024
+    """Bytes of memory for each connection, at least 1024; they bound the header of a
+    request. Wraps ``MHD_OPTION_CONNECTION_MEMORY_LIMIT``."""
+
+    body: int = 1024 * 1024
+    """Bytes of a request's body; a larger one is answered with 413."""
+
+    def __post_init__(self) -> None:
+        least = {"connections": 1, "memory": 1024}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is None and field.name == "connections":
+                continue
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise TypeError(f"Limits.{field.name} must be an int, not {value!r}")
+            if not least.get(field.name, 0) <= value < 2**31:
+                raise ValueError(
+                    f"Limits.{field.name} must be from {least.get(field.name, 0)} to "
+                    f"{2**31 - 1}, not {value}"
+                )
+
+
+class _State(enum.Enum):
+    NEW = "has not been started"
+    RUNNING = "is running"
+    STOPPING = "is being stopped"
+    STOPPED = "has been stopped"
+
+
+class _Interrupted(BaseException):
+    """Raised by the signal handlers of wait() and caught there."""
+
+
+@final
+class Daemon:
+    """An HTTP server on one listening socket.
+
+    It is a context manager: ``with`` starts it, unless it runs already, and stops it.
+    A running daemon keeps itself alive until :meth:`stop` or the interpreter's exit.
+
+    Args:
+        handler: Called with a :class:`Request` for each request, complete with its
+            body; returns a :class:`Response`. It runs on the thread that serves the
+            connection, where others wait for it: with ``threads=1`` it must not block.
+        host: The address to listen on; None for every one, IPv4 and IPv6.
+        port: 0 for any that is free; :attr:`port` tells which.
+        unix: The path of a UNIX socket to listen on instead. One that nobody listens
+            on is replaced; it is removed at the end.
+        sock: A socket, or its descriptor, that listens already. It is duplicated, and
+            stays the caller's to close.
+        threads: 1; a number of threads to serve the connections; or
+            ``"per-connection"``, a thread for each.
+        limits: What clients are granted.
+
+    Raises:
+        TypeError, ValueError: An argument cannot be used.
+
+    Wraps ``MHD_start_daemon``.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        host: str | None = "127.0.0.1",
+        port: int = 0,
+        unix: "str | os.PathLike[str] | None" = None,
+        sock: socket.socket | int | None = None,
+        threads: int | Literal["per-connection"] = 1,
+        limits: Limits | None = None,
+    ) -> None:
+        _check_handler(handler)
+        _check_threads(threads)
+        if limits is not None and not isinstance(limits, Limits):
+            raise TypeError(f"limits must be a pymhd.Limits, not {limits!r}")
+        if unix is not None and sock is not None:
+            raise ValueError("unix and sock exclude each other: listen on one of them")
+        if not isinstance(port, int) or isinstance(port, bool):
+            raise TypeError(f"port must be an int, not {port!r}")
+        if not 0 <= port <= 65535:
+            raise ValueError(f"port must be from 0 to 65535, not {port}")
+        self._handler = handler
+        self._host = host
+        self._port = port
+        self._unix = None if unix is None else os.fspath(unix)
+        self._sock = sock
+        self._threads = threads
+        self._limits = limits or Limits()
+        # Guards _state and _stopper; reentrant, because a signal handler may call
+        # stop() while the same thread is in here. start() holds it while it calls
+        # libmicrohttpd: no callback takes it.
+        self._lock = threading.RLock()
+        self._state = _State.NEW
+        self._stopper = 0
+        self._stopped = threading.Event()
+        self._drivers: list[Driver] = []
+        self._sessions = Sessions()
+        self._address: tuple[str, int] | str = ""
+        self._inode: tuple[int, int] | None = None
+
+    # --- start ---
+
+    def start(self) -> None:
+        """Begin to listen and to serve; if it runs already, nothing happens.
+
+        Raises:
+            StartError: It could not listen, or libmicrohttpd could not start.
+            StateError: It has been stopped: make another one.
+        """
+        with self._lock:
+            if self._state is _State.RUNNING:
+                return
+            if self._state is not _State.NEW:
+                raise StateError(
+                    f"this daemon {self._state.value} and cannot start again: make "
+                    "another one"
+                )
+            _log.start()
+            try:
+                self._begin()
+            except BaseException:
+                _log.stop()
+                raise
+            if self._state is not _State.NEW:  # stopped by a signal handler meanwhile
+                self._abort_start()
+                _log.stop()
+                return
+            self._state = _State.RUNNING
+            _live.began(self)
+
+    def _begin(self) -> None:
+        listening = _listen.listen(self._host, self._port, self._unix, self._sock)
+        try:
+            with listening:
+                listening.setblocking(False)
+                self._note_address(listening)
+                count = self._threads if isinstance(self._threads, int) else 1
+                for _ in range(count):
+                    self._drivers.append(self._make_driver(listening, count))
+            for driver in self._drivers:
+                driver.begin()
+        except BaseException:
+            self._abort_start()
+            raise
+
+    def _abort_start(self) -> None:
+        for driver in self._drivers:
+            driver.abort()
+        self._drivers.clear()
+        self._remove_unix()
+
+    def _make_driver(self, listening: socket.socket, count: int) -> Driver:
+        limits = self._limits
+        connections = limits.connections or _default_connections()
+        per_connection = self._threads == "per-connection"
+        settings = Settings(
+            # libmicrohttpd closes it, so each of its daemons gets one of its own.
+            listen_fd=os.dup(listening.fileno()),
+            per_connection=per_connection,
+            connections=max(1, connections // count),
+            connections_per_ip=limits.connections_per_ip,
+            timeout_seconds=limits.timeout,
+            memory=limits.memory,
+            stack=_STACK_BYTES,
+            body=limits.body,
+        )
+        if per_connection:
+            exchange = Exchange(self._handler, self._sessions, _log.report_later)
+            return PerConnection(exchange, settings)
+        return Pump(Exchange(self._handler, self._sessions), settings)
+
+    def _note_address(self, listening: socket.socket) -> None:
+        if listening.family == socket.AF_UNIX:
+            self._address = os.fsdecode(listening.getsockname())
+            if self._unix is not None and not self._unix.startswith("\0"):
+                self._inode = _listen.inode_of(self._unix)
+        else:
+            host, port = listening.getsockname()[:2]
+            self._address = (host, port)
+
+    # --- what it is ---
+
+    @property
+    def is_running(self) -> bool:
+        """True from :meth:`start` until :meth:`stop`."""
+        return self._state is _State.RUNNING
+
+    @property
+    def port(self) -> int:
+        """The TCP port that it listens on.
+
+        Raises:
+            StateError: It has not been started, or listens on a UNIX socket.
+        """
+        address = self._listening_address()
+        if isinstance(address, str):
+            raise StateError(f"this daemon listens on the UNIX socket {address!r}")
+        return address[1]
+
+    @property
+    def url(self) -> str:
+        """Where it is reached: ``http://127.0.0.1:8080``, ``unix:///run/my.sock``.
+
+        Raises:
+            StateError: It has not been started.
+        """
+        address = self._listening_address()
+        if isinstance(address, str):
+            return f"unix://{address}"
+        host, port = address
+        # Not every system can connect to the address that means all of them.
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def _listening_address(self) -> tuple[str, int] | str:
+        if self._state is _State.NEW:
+            raise StateError("this daemon has no address yet: start() it before")
+        return self._address
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open, upgraded ones included."""
+        return sum(driver.connections for driver in self._drivers)
+
+    @property
+    def upgraded(self) -> int:
+        """How many upgraded connections are open."""
+        return sum(driver.upgraded for driver in self._drivers)
+
+    def __repr__(self) -> str:
+        where = "" if self._state is _State.NEW else f" {self.url}"
+        return f"<pymhd.Daemon{where}, {self._state.value}>"
+
+    # --- end ---
+
+    def quiesce(self) -> None:
+        """Stop listening, and go on serving the connections that there are.
+
+        Raises:
+            StateError: It is not running.
+
+        Wraps ``MHD_quiesce_daemon``.
+        """
+        if self._state is not _State.RUNNING:
+            raise StateError(f"this daemon {self._state.value}")
+        for driver in self._drivers:
+            driver.quiesce()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Stop in order; it always returns, at most a second after the timeout.
+
+        It stops listening, answers new requests with 503, wakes the sessions of
+        upgraded connections with an end of input, and waits for requests and sessions
+        to end. What has not ended within the timeout is cut and named in the log.
+        Further calls wait for the first one; before :meth:`start` there is nothing to
+        do.
+
+        Args:
+            timeout: Seconds to wait for what is under way.
+
+        Raises:
+            StateError: Called from a handler, which it would wait for.
+
+        Wraps ``MHD_stop_daemon``.
+        """
+        if any(driver.runs_here() for driver in self._drivers):
+            raise StateError(
+                "stop() was called from a handler and would wait for itself: call it "
+                "from another thread, or let wait() return"
+            )
+        deadline = time.monotonic() + timeout
+        with self._lock:
+            if self._state is _State.NEW:
+                self._state = _State.STOPPED
+                self._stopped.set()
+                return
+            first = self._state is _State.RUNNING
+            if first:
+                self._state = _State.STOPPING
+                self._stopper = threading.get_ident()
+        if first:
+            self._stop(deadline)
+        elif self._stopper != threading.get_ident():
+            self._stopped.wait(max(0.0, deadline - time.monotonic()))
+
+    def _stop(self, deadline: float) -> None:
+        try:
+            self._sessions.close_own()
+            for driver in self._drivers:
+                driver.begin_stop(deadline)
+            margin = deadline + _STOP_MARGIN_SECONDS
+            stuck = sum(not driver.join(margin) for driver in self._drivers)
+            sessions = self._sessions.join(margin)
+            self._report(stuck, sessions)
+        finally:
+            self._remove_unix()
+            self._state = _State.STOPPED
+            _live.ended(self)
+            self._stopped.set()
+            _log.stop()
+
+    def _report(self, stuck: int, sessions: int) -> None:
+        if stuck:
+            _log.logger.warning(
+                "stop(): %d of %d threads that serve connections did not end in time: "
+                "a handler blocks; libmicrohttpd is stopped when it returns",
+                stuck,
+                len(self._drivers),
+            )
+        if sessions:
+            _log.logger.warning(
+                "stop(): %d upgraded connections were cut: their callables did not "
+                "return in time",
+                sessions,
+            )
+
+    def _remove_unix(self) -> None:
+        if self._unix is not None and self._inode is not None:
+            _listen.remove_unix(self._unix, self._inode)
+            self._inode = None
+
+    def _forked(self) -> None:
+        """In a fork's child: this daemon is the parent's."""
+        self._lock = threading.RLock()
+        self._state = _State.STOPPED
+        self._stopped = threading.Event()
+        self._stopped.set()
+        self._inode = None
+
+    # --- wait ---
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until :meth:`stop`; in the main thread also until SIGINT or SIGTERM.
+
+        A signal for which the program has a handler of its own is left to that. The
+        daemon still runs when a signal has ended the wait: ``with`` stops it then.
+
+        Args:
+            timeout: Seconds to wait; None for ever.
+
+        Returns:
+            False if the timeout passed.
+
+        Raises:
+            StateError: It has not been started.
+        """
+        self._listening_address()
+        if threading.current_thread() is not threading.main_thread():
+            return self._stopped.wait(timeout)
+        defaults: dict[int, Any] = {
+            signal.SIGINT: signal.default_int_handler,
+            signal.SIGTERM: signal.SIG_DFL,
+        }
+        ours = [n for n, default in defaults.items() if signal.getsignal(n) is default]
+        try:
+            for number in ours:
+                signal.signal(number, _interrupt)
+            return self._stopped.wait(timeout)
+        except _Interrupted:
+            return True
+        finally:
+            for number in ours:
+                signal.signal(number, defaults[number])
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise _Interrupted
+
+
+def _check_handler(handler: object) -> None:
+    if not callable(handler):
+        raise TypeError(f"handler must be callable with a Request, not {handler!r}")
+    call = getattr(handler, "__call__", None)  # noqa: B004 - an instance's method
+    if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call):
+        raise TypeError(f"{handler!r} is a coroutine function: nothing would run it")
+
+
+def _check_threads(threads: object) -> None:
+    if threads == "per-connection":
+        return
+    if not isinstance(threads, int) or isinstance(threads, bool):
+        raise TypeError(f'threads must be an int or "per-connection", not {threads!r}')
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, not {threads}")
+
+
+def _default_connections() -> int:
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if files == resource.RLIM_INFINITY:
+        files = 1 << 20
+    return max(1, (files - _SPARE_DESCRIPTORS) // 2)

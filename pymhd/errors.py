@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""What can go wrong, and the only three functions that look for it.
+
+::
+
+    MHDError(Exception)
+    ├── StartError(MHDError, OSError)
+    ├── NotSupportedError(MHDError, NotImplementedError)
+    ├── StateError(MHDError, RuntimeError)
+    └── CallError(MHDError)
+
+Wrong argument types and values are plain ``TypeError`` and ``ValueError``, raised
+before C is called. What a peer does to its connection arrives as the ``OSError`` that
+:mod:`socket` would raise.
+"""
+
+from typing import TYPE_CHECKING, TypeVar
+
+from pymhd._library import ffi, lib, to_str
+
+if TYPE_CHECKING:
+    from pymhd._mhd import CData
+
+    C = TypeVar("C", bound=CData)
+
+__all__ = ["CallError", "MHDError", "NotSupportedError", "StartError", "StateError"]
+
+
+class MHDError(Exception):
+    """Base of all errors of pymhd's own."""
+
+
+class StartError(MHDError, OSError):
+    """The daemon did not start.
+
+    ``errno`` and ``strerror`` say why, the latter with libmicrohttpd's own words
+    where it has any.
+    """
+
+
+class NotSupportedError(MHDError, NotImplementedError):
+    """The libmicrohttpd in use is too old, or was configured without this."""
+
+
+class StateError(MHDError, RuntimeError):
+    """The right call at the wrong time.
+
+    Used after ``stop()`` or ``close()``, after the request has ended, changed after
+    the first use, or ``stop()`` from within a handler.
+    """
+
+
+class CallError(MHDError):
+    """A function of libmicrohttpd failed and gave no better reason."""
+
+
+def check(result: int, function: str) -> None:
+    """Raise CallError unless a function returned ``MHD_YES``."""
+    if result != lib.MHD_YES:
+        raise CallError(f"{function}() failed: libmicrohttpd gave no reason")
+
+
+def check_ptr(pointer: "C", function: str) -> "C":
+    """Return the pointer; raise CallError if it is NULL."""
+    if pointer == ffi.NULL:
+        raise CallError(
+            f"{function}() returned NULL: memory is short, or libmicrohttpd refused "
+            "an argument"
+        )
+    return pointer
+
+
+def require(release: str, function: str) -> None:
+    """Raise NotSupportedError if ``lib`` lacks a function that came with a release."""
+    if not hasattr(lib, function):
+        have = to_str(lib.MHD_get_version())
+        raise NotSupportedError(
+            f"{function}() needs libmicrohttpd {release}, and pymhd was built against "
+            f"{have}: install the newer one and build pymhd again"
+        )

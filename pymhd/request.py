@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MIT
+"""A request as its handler sees it.
+
+csrc copies the head once, as text; it is split and decoded here when somebody asks.
+No object in here points into C.
+"""
+
+from typing import Self, final
+from urllib.parse import unquote_to_bytes
+
+from pymhd._fields import Headers, Query
+from pymhd.errors import StateError
+
+__all__ = ["Address", "Request"]
+
+# As the socket module has them: IPv4, IPv6, and "" for a UNIX socket.
+Address = tuple[str, int] | tuple[str, int, int, int] | str
+
+# The lines of the head before the fields.
+_METHOD, _TARGET, _VERSION, _CLIENT, _FIELDS = range(5)
+
+
+def _decode(part: str) -> str:
+    """Undo percent-encoding: UTF-8, what is none as surrogates (``os.fsdecode``)."""
+    if "%" not in part and part.isascii():
+        return part
+    return unquote_to_bytes(part.encode("latin-1")).decode("utf-8", "surrogateescape")
+
+
+def _decode_plus(part: str) -> str:
+    return _decode(part.replace("+", " "))
+
+
+@final
+class Request:
+    """An HTTP request, complete with its body.
+
+    It may be used until its handler has returned; after that everything raises
+    StateError. Mappings, strings and bytes that were taken from it stay valid, and
+    :attr:`Upgraded.request` is a copy without that end.
+
+    pymhd makes these; they cannot be constructed.
+    """
+
+    __slots__ = ("__weakref__", "_body", "_ended", "_headers", "_lines", "_text")
+
+    _text: bytes
+    _body: bytes
+    _lines: list[str] | None
+    _headers: Headers | None
+    _ended: bool
+
+    def __init__(self) -> None:
+        raise TypeError("pymhd makes the requests: a handler is called with one")
+
+    @classmethod
+    def _make(cls, text: bytes, body: bytes) -> Self:
+        self = cls.__new__(cls)
+        self._text = text
+        self._body = body
+        self._lines = None
+        self._headers = None
+        self._ended = False
+        return self
+
+    def _copy(self) -> Self:
+        return self._make(self._text, self._body)
+
+    def _end(self) -> None:
+        self._ended = True
+
+    def _check(self) -> None:
+        if self._ended:
+            raise StateError(
+                "this request has ended: its handler has returned; take what you need "
+                "out of it before, or use stream.request after an upgrade"
+            )
+
+    def _head(self) -> list[str]:
+        if self._ended:
+            self._check()
+        if self._lines is None:
+            self._lines = self._text.decode("latin-1").split("\n")
+        return self._lines
+
+    @property
+    def method(self) -> str:
+        """The method, as it was sent: ``GET``."""
+        return self._head()[_METHOD]
+
+    @property
+    def target(self) -> str:
+        """The request target, raw, as latin-1 text (RFC 9112, section 3.2)."""
+        return self._head()[_TARGET]
+
+    @property
+    def path(self) -> str:
+        """The path of the target, decoded: UTF-8 with ``surrogateescape``."""
+        target = self._head()[_TARGET].partition("?")[0]
+        if not target.startswith("/") and "://" in target:
+            # absolute-form, as a proxy sends it (RFC 9112, section 3.2.2)
+            authority_and_path = target.partition("://")[2]
+            target = "/" + authority_and_path.partition("/")[2]
+        return _decode(target)
+
+    @property
+    def query(self) -> Query:
+        """The parameters of the target's query, decoded; several of a name are kept."""
+        text = self._head()[_TARGET].partition("?")[2]
+        parts = (part.partition("=") for part in text.split("&") if part)
+        return Query(
+            (_decode_plus(name), _decode_plus(value)) for name, _, value in parts
+        )
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields, in the order in which they came."""
+        lines = self._head()
+        if self._headers is None:
+            # The text ends with a line break, so the last line is no field's.
+            fields = iter(lines[_FIELDS:-1])
+            self._headers = Headers(zip(fields, fields, strict=True))
+        return self._headers
+
+    @property
+    def version(self) -> str:
+        """The version of HTTP: ``HTTP/1.1``."""
+        return self._head()[_VERSION]
+
+    @property
+    def client(self) -> Address:
+        """The peer's address, as :meth:`socket.socket.getpeername` gives it."""
+        host, *numbers = self._head()[_CLIENT].split(" ")
+        match [int(number) for number in numbers]:
+            case [port]:
+                return (host, port)
+            case [port, flow, scope]:
+                return (host, port, flow, scope)
+        return host
+
+    @property
+    def body(self) -> bytes:
+        """The whole body, decoded from its transfer coding; empty without one."""
+        self._check()
+        return self._body
+
+    def wants_upgrade(self, protocol: str | None = None) -> bool:
+        """Tell whether the client asks to switch to a protocol (RFC 9110, 7.8).
+
+        Args:
+            protocol: A token such as ``"echo"``, compared without regard to case, or
+                several with commas; None for any.
+
+        Returns:
+            False also for HTTP/1.0, and for an ``Upgrade`` field without
+            ``Connection: upgrade``: RFC 9110 has both ignored.
+        """
+        wanted = None if protocol is None else protocol.split(",")
+        return self._chosen(wanted) is not None
+
+    def _chosen(self, protocols: list[str] | None) -> str | None:
+        """Return the first of our protocols that the client offers; None: any."""
+        headers = self.headers
+        connection = [token.lower() for token in headers.list_of("Connection")]
+        if self.version != "HTTP/1.1" or "upgrade" not in connection:
+            return None
+        offered = headers.list_of("Upgrade")
+        if protocols is None:
+            return offered[0] if offered else None
+        folded = {protocol.lower() for protocol in offered}
+        ours = (protocol.strip(" \t") for protocol in protocols)
+        return next((mine for mine in ours if mine.lower() in folded), None)
+
+    def __repr__(self) -> str:
+        if self._ended:
+            return "<pymhd.Request, ended>"
+        return f"<pymhd.Request {self.method} {self.target}>"

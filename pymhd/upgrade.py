@@ -1,0 +1,370 @@
+# SPDX-License-Identifier: MIT
+"""An upgraded connection: a stream socket, and how its session begins and ends.
+
+The object owns a duplicate of the descriptor, so nothing that is done with it can hit
+one that libmicrohttpd has closed. The session's token tells csrc that we are through;
+csrc then lingers and closes (csrc/session.c).
+"""
+
+import contextlib
+import io
+import socket
+import threading
+import warnings
+import weakref
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Self, cast, final
+
+from pymhd._library import lib
+from pymhd.errors import StateError
+from pymhd.request import Address, Request
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+__all__ = ["Upgraded"]
+
+
+def _abandoned(sock: socket.socket, session: int) -> None:
+    # A finalizer: it may run on any thread, between any two instructions. It takes no
+    # lock of Python's and calls no function of libmicrohttpd's.
+    sock.close()
+    lib.pymhd_session_close(session)
+    warnings.warn(
+        f"an upgraded connection (session {session}) was not closed before the last "
+        "reference to it went: close it, or use it in a with statement",
+        ResourceWarning,
+        stacklevel=2,
+    )
+
+
+@final
+class Upgraded:
+    """The socket of an upgraded connection, after the 101 went out.
+
+    It behaves as a blocking :class:`socket.socket` does; bytes that the client sent
+    early come first. One thread may send while another receives. After
+    :meth:`close` every call raises StateError, also in a thread that was blocked in
+    one. A context manager.
+
+    pymhd makes these; they cannot be constructed.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_closed",
+        "_early",
+        "_finalizer",
+        "_lock",
+        "_protocol",
+        "_request",
+        "_session",
+        "_sock",
+        "_users",
+    )
+
+    _sock: socket.socket
+    _session: int
+    _early: bytes
+    _request: Request
+    _protocol: str
+    # Guards _closed, _users and _early; never held across I/O.
+    _lock: threading.Lock
+    _closed: bool
+    # How many calls use the descriptor. The last one closes it, so that no call meets
+    # a number that has become somebody else's.
+    _users: int
+    _finalizer: "weakref.finalize[..., Self]"
+
+    def __init__(self) -> None:
+        raise TypeError("pymhd makes these: see Response.for_upgrade()")
+
+    @classmethod
+    def _make(
+        cls, fd: int, session: int, early: bytes, request: Request, protocol: str
+    ) -> Self:
+        self = cls.__new__(cls)
+        self._sock = socket.socket(fileno=fd)
+        self._session = session
+        self._early = early
+        self._request = request
+        self._protocol = protocol
+        self._lock = threading.Lock()
+        self._users = 0
+        self._closed = False
+        self._finalizer = weakref.finalize(self, _abandoned, self._sock, session)
+        self._finalizer.atexit = False
+        return self
+
+    # --- what it is ---
+
+    @property
+    def request(self) -> Request:
+        """The request that asked for the upgrade: a copy, which does not end."""
+        return self._request
+
+    @property
+    def protocol(self) -> str:
+        """The protocol that was switched to, as the response spelt it."""
+        return self._protocol
+
+    @property
+    def client(self) -> Address:
+        """The peer's address, as :meth:`socket.socket.getpeername` gives it."""
+        return self._request.client
+
+    @property
+    def closed(self) -> bool:
+        """True after :meth:`close`."""
+        return self._closed
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "open"
+        return f"<pymhd.Upgraded {self._protocol} {state}>"
+
+    # --- the descriptor's users ---
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StateError("this upgraded connection has been closed")
+
+    @contextlib.contextmanager
+    def _socket(self) -> Iterator[socket.socket]:
+        with self._lock:
+            self._check_open()
+            self._users += 1
+        try:
+            yield self._sock
+        except OSError:
+            if self._closed:  # close() is what has failed it
+                self._check_open()
+            raise
+        finally:
+            with self._lock:
+                self._users -= 1
+                last = self._closed and not self._users
+            if last:
+                self._release()
+
+    def _release(self) -> None:
+        if self._finalizer.detach() is not None:
+            self._sock.close()
+            lib.pymhd_session_close(self._session)
+
+    def close(self) -> None:
+        """Close the connection, once; further calls do nothing.
+
+        What was sent arrives, although this returns at once: our FIN goes out behind
+        it, and input is read and forgotten until the peer's FIN, for at most 1 s and
+        1 MiB. Calls that are blocked in other threads raise StateError.
+
+        Wraps ``MHD_upgrade_action(MHD_UPGRADE_ACTION_CLOSE)``.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            in_use = self._users > 0
+        if in_use:
+            with contextlib.suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RDWR)
+        else:
+            self._release()
+
+    def __enter__(self) -> Self:
+        self._check_open()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    # --- receiving ---
+
+    def _take_early(self, size: int) -> bytes:
+        with self._lock:
+            self._check_open()
+            taken, self._early = self._early[:size], self._early[size:]
+        return taken
+
+    def pending(self) -> int:
+        """Return how many bytes came early and have not been received yet.
+
+        They are here already: a selector does not report them.
+        """
+        self._check_open()
+        return len(self._early)
+
+    def recv(self, size: int) -> bytes:
+        """Return up to ``size`` bytes; ``b""`` when the peer has shut down.
+
+        Raises:
+            TimeoutError: Nothing came within :meth:`settimeout`.
+            OSError: As of :meth:`socket.socket.recv`, such as ConnectionResetError.
+            StateError: Closed, before or meanwhile.
+        """
+        if self._early and size > 0:
+            return self._take_early(size)
+        with self._socket() as sock:
+            data = sock.recv(size)
+            # Ended by close() in another thread, which is no end of the peer's.
+            if not data and size:
+                self._check_open()
+            return data
+
+    def recv_into(self, buffer: "WriteableBuffer", size: int = 0) -> int:
+        """Receive into a writable buffer; return the number of bytes, 0 at the end.
+
+        Args:
+            buffer: Where the bytes go, from its beginning.
+            size: At most so many; 0 for as many as fit.
+
+        Raises:
+            The same as :meth:`recv`.
+        """
+        if self._early:
+            view = memoryview(buffer).cast("B")
+            data = self._take_early(min(size or len(view), len(view)))
+            view[: len(data)] = data
+            return len(data)
+        with self._socket() as sock:
+            count = sock.recv_into(buffer, size)
+            if not count:
+                self._check_open()
+            return count
+
+    # --- sending ---
+
+    def send(self, data: "ReadableBuffer") -> int:
+        """Send what the kernel takes; return how many bytes that was.
+
+        Raises:
+            The same as :meth:`sendall`.
+        """
+        with self._socket() as sock:
+            return sock.send(data)
+
+    def sendall(self, data: "ReadableBuffer") -> None:
+        """Send everything.
+
+        Raises:
+            TimeoutError: It took longer than :meth:`settimeout`; some may be sent.
+            OSError: As of :meth:`socket.socket.sendall`, such as BrokenPipeError.
+            StateError: Closed, before or meanwhile.
+        """
+        with self._socket() as sock:
+            sock.sendall(data)
+
+    def shutdown(self, how: int) -> None:
+        """Shut down one or both halves: ``socket.SHUT_RD``, ``SHUT_WR``, ``SHUT_RDWR``.
+
+        Raises:
+            OSError: As of :meth:`socket.socket.shutdown`.
+            StateError: Closed.
+        """
+        with self._socket() as sock:
+            sock.shutdown(how)
+
+    @contextlib.contextmanager
+    def cork(self) -> Iterator[None]:
+        """Hold small writes back within a ``with`` block and send them together.
+
+        Sets ``TCP_CORK``, as ``MHD_UPGRADE_ACTION_CORK_ON`` does. Over a UNIX socket,
+        where nothing is held back, it does nothing.
+        """
+        self._set_cork(True)
+        try:
+            yield
+        finally:
+            if not self._closed:
+                self._set_cork(False)
+
+    def _set_cork(self, on: bool) -> None:
+        with self._socket() as sock:
+            if sock.family != socket.AF_UNIX:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, on)
+
+    # --- as a socket ---
+
+    def settimeout(self, seconds: float | None) -> None:
+        """Set a timeout for every blocking call; None, the initial value, for none."""
+        with self._socket() as sock:
+            sock.settimeout(seconds)
+
+    def fileno(self) -> int:
+        """Return the descriptor, for a selector.
+
+        It is ours to close, not the caller's, and :meth:`pending` comes before it.
+        """
+        with self._socket() as sock:
+            return sock.fileno()
+
+    def makefile(
+        self,
+        mode: str = "rb",
+        buffering: int = -1,
+        *,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> io.IOBase:
+        """Return a file object for the stream.
+
+        Closing the file flushes it and leaves the connection open.
+
+        Args:
+            mode: Of ``r``, ``w``, ``rw``, with ``b`` for bytes.
+            buffering: The size of the buffer in bytes; 0 for none, in binary mode.
+            encoding, errors, newline: Of text, as for :func:`open`.
+
+        Raises:
+            ValueError: The mode is none of these.
+            StateError: Closed.
+        """
+        if not set(mode) <= set("rwb") or not set(mode) & set("rw"):
+            raise ValueError(f'mode must be of "r", "w" and "b", not {mode!r}')
+        self._check_open()
+        raw = _StreamIO(self, readable="r" in mode, writable="w" in mode)
+        if buffering == 0:
+            if "b" not in mode:
+                raise ValueError("text must be buffered")
+            return raw
+        binary = _buffered(raw, io.DEFAULT_BUFFER_SIZE if buffering < 0 else buffering)
+        if "b" in mode:
+            return binary
+        # typeshed knows no text file on a BufferedRWPair.
+        buffer = cast("io.BufferedReader", binary)
+        return io.TextIOWrapper(buffer, encoding, errors, newline)
+
+
+def _buffered(
+    raw: "_StreamIO", size: int
+) -> io.BufferedRWPair | io.BufferedReader | io.BufferedWriter:
+    if raw.readable() and raw.writable():
+        return io.BufferedRWPair(raw, raw, size)
+    if raw.readable():
+        return io.BufferedReader(raw, size)
+    return io.BufferedWriter(raw, size)
+
+
+class _StreamIO(io.RawIOBase):
+    """The stream as a raw file, for the buffers of :mod:`io`."""
+
+    def __init__(self, stream: Upgraded, *, readable: bool, writable: bool) -> None:
+        self._stream = stream
+        self._readable = readable
+        self._writable = writable
+
+    def readable(self) -> bool:
+        return self._readable
+
+    def writable(self) -> bool:
+        return self._writable
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        return self._stream.recv_into(buffer)
+
+    def write(self, data: "ReadableBuffer") -> int:
+        return self._stream.send(data)

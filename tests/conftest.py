@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""The live daemon of every test, and what it must leave behind: nothing."""
+
+import gc
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from live import Serve, eventually
+
+import pymhd
+from pymhd import _live
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Give a function that starts a daemon; stop all of them after the test."""
+    daemons: list[pymhd.Daemon] = []
+
+    def start(handler: Callable[[pymhd.Request], Any], **options: Any) -> pymhd.Daemon:
+        daemon = pymhd.Daemon(handler, **options)
+        daemons.append(daemon)
+        daemon.start()
+        return daemon
+
+    yield start
+    for daemon in daemons:
+        daemon.stop()
+
+
+def _descriptors() -> set[str]:
+    return {f"{fd} -> {_target(fd)}" for fd in os.listdir("/proc/self/fd")}
+
+
+def _target(fd: str) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}")
+    except FileNotFoundError:  # the descriptor that listed them
+        return "gone"
+
+
+def _threads_of_the_process() -> int:
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test after which a descriptor, a thread or a token is left over."""
+    before = _descriptors()
+    tasks = _threads_of_the_process()
+    yield
+    gc.collect()
+    eventually(lambda: pymhd.lib.pymhd_sessions_live() == 0, "the end of sessions")
+    eventually(lambda: not _live._drivers, "the end of drivers")
+    eventually(lambda: _threads_of_the_process() <= tasks, "the end of threads")
+    assert [t.name for t in threading.enumerate() if t.name.startswith("pymhd")] == []
+    left = {fd for fd in _descriptors() - before if not fd.endswith("gone")}
+    assert set() == left

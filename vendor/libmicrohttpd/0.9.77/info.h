@@ -1,0 +1,2 @@
+uint32_t
+MHD_get_version_bin (void);
