@@ -15,6 +15,7 @@
 struct walk
 {
   struct text *text;
+  const char *end;              /* of the last value, in libmicrohttpd's buffer */
   unsigned int hosts;
   unsigned int lengths;
   unsigned int codings;
@@ -77,6 +78,57 @@ is_token (const char *name,
 }
 
 
+static bool
+is_blank (char c)
+{
+  return ('\0' == c) || (NULL != strchr (" \t\r\n", c));
+}
+
+
+/* Whether there is only blank between two places of the header as it was
+   received.  Releases before 1.0 end a value at a NUL and hide what follows,
+   and glue a folded line to whatever is near: then it is not. */
+static bool
+is_blank_between (const char *from,
+                  const char *to)
+{
+  if ((uintptr_t) from > (uintptr_t) to)
+    return false;
+  for (; from < to; from++)
+    if (! is_blank (*from))
+      return false;
+  return true;
+}
+
+
+/* Whether the field stands in the header as it is told to us. */
+static bool
+is_as_received (const struct walk *walk,
+                const char *name,
+                size_t name_size,
+                const char *value)
+{
+  const char *const name_end = name + name_size;
+
+  if ( (NULL != walk->end) &&
+       (! is_blank_between (walk->end, name)) )
+    return false;
+  /* libmicrohttpd has put a NUL over the colon. */
+  return is_blank_between (':' == *name_end ? name_end + 1 : name_end, value);
+}
+
+
+static size_t
+without_trailing_blank (const char *value,
+                        size_t size)
+{
+  while ( (0 != size) &&
+          ((' ' == value[size - 1]) || ('\t' == value[size - 1])) )
+    size--;
+  return size;
+}
+
+
 /* MHD_KeyValueIteratorN */
 static enum MHD_Result
 on_field (void *cls,
@@ -86,20 +138,23 @@ on_field (void *cls,
           const char *value,
           size_t value_size)
 {
-  struct walk *walk = cls;
+  struct walk *const walk = cls;
+  const size_t size = without_trailing_blank (value, value_size);
 
   (void) kind;
   if ( (! is_token (name, name_size)) ||
-       (is_malformed (value, value_size)) )
+       (is_malformed (value, size)) ||
+       (! is_as_received (walk, name, name_size, value)) )
   {
     walk->why = BAD_REQUEST;
     return MHD_NO;
   }
+  walk->end = value + value_size;
   walk->hosts += is (name, name_size, "Host");
   walk->lengths += is (name, name_size, "Content-Length");
   walk->codings += is (name, name_size, "Transfer-Encoding");
   if ( (! add_line (walk->text, name, name_size)) ||
-       (! add_line (walk->text, value, value_size)) )
+       (! add_line (walk->text, value, size)) )
   {
     walk->why = FAILED;
     return MHD_NO;
@@ -108,45 +163,80 @@ on_field (void *cls,
 }
 
 
-bool
+/* Two lengths or codings, or a length beside a coding: where the body ends
+   would be a matter of opinion, which is how requests are smuggled (RFC 9112,
+   6.3).  Two hosts: RFC 9112, 3.2.  After the last value there is the end of
+   its line, be it CR, LF or what libmicrohttpd has put over them. */
+static bool
+is_plausible (const struct walk *walk)
+{
+  return (1 >= walk->hosts) &&
+         (1 >= walk->lengths + walk->codings) &&
+         ( (NULL == walk->end) ||
+           (is_blank_between (walk->end, walk->end + 2)) );
+}
+
+
+static bool
+write_first_lines (struct text *text,
+                   struct MHD_Connection *connection,
+                   const char *method,
+                   const char *target,
+                   const char *version)
+{
+  const char *const address = client_address (connection);
+
+  return add_line (text, method, strlen (method)) &&
+         add_line (text, target, strlen (target)) &&
+         add_line (text, version, strlen (version)) &&
+         add_line (text, address, strlen (address));
+}
+
+
+enum refusal
 head_write (struct text *text,
             struct MHD_Connection *connection,
             const char *method,
             const char *target,
-            const char *version,
-            enum refusal *why)
+            const char *version)
 {
   struct walk walk = { .text = text, .why = REFUSALS };
-  const char *address = client_address (connection);
 
-  if ( (! add_line (text, method, strlen (method))) ||
-       (! add_line (text, target, strlen (target))) ||
-       (! add_line (text, version, strlen (version))) ||
-       (! add_line (text, address, strlen (address))) )
-  {
-    *why = FAILED;
-    return false;
-  }
+  if (! is_token (method, strlen (method)))
+    return BAD_REQUEST;
+  if (! write_first_lines (text, connection, method, target, version))
+    return FAILED;
   (void) MHD_get_connection_values_n (connection,
                                       MHD_HEADER_KIND,
                                       &on_field,
                                       &walk);
-  /* Two lengths, or a length beside a coding: where the body ends would be a
-     matter of opinion, which is how requests are smuggled (RFC 9112, 6.3).
-     Two hosts: RFC 9112, 3.2. */
-  if ( (1 < walk.hosts) ||
-       (1 < walk.lengths) ||
-       ((0 != walk.lengths) && (0 != walk.codings)) )
-    walk.why = BAD_REQUEST;
-  *why = walk.why;
-  return REFUSALS == walk.why;
+  if ( (REFUSALS == walk.why) &&
+       (! is_plausible (&walk)) )
+    return BAD_REQUEST;
+  return walk.why;
 }
 
 
 bool
-head_hides_nul (const char *target)
+head_hides_nul (const char *target,
+                const char *received_at,
+                const char *version)
 {
-  return NULL != strstr (target, "%00");
+  return (NULL != strstr (target, "%00")) ||
+         ( (NULL != received_at) &&
+           ('\0' != version[0]) &&
+           (received_at + strlen (target) + 1 != version) );
+}
+
+
+bool
+head_has_control (const char *target)
+{
+  for (; '\0' != *target; target++)
+    if ( ((unsigned char) *target <= ' ') ||
+         ('\x7f' == *target) )
+      return true;
+  return false;
 }
 
 
@@ -166,11 +256,27 @@ head_content_length (struct MHD_Connection *connection)
 
 
 bool
+head_has_unknown_coding (struct MHD_Connection *connection,
+                         const char *version)
+{
+  const char *const coding = MHD_lookup_connection_value (connection,
+                                                          MHD_HEADER_KIND,
+                                                          "Transfer-Encoding");
+
+  return (NULL != coding) &&
+         ( (0 != strcasecmp (version, "HTTP/1.1")) ||
+           (! is (coding,
+                  without_trailing_blank (coding, strlen (coding)),
+                  "chunked")) );
+}
+
+
+bool
 head_expects_continue (struct MHD_Connection *connection)
 {
-  const char *text = MHD_lookup_connection_value (connection,
-                                                  MHD_HEADER_KIND,
-                                                  "Expect");
+  const char *const text = MHD_lookup_connection_value (connection,
+                                                        MHD_HEADER_KIND,
+                                                        "Expect");
 
   return (NULL != text) &&
          (0 == strcasecmp (text, "100-continue"));

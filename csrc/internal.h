@@ -75,7 +75,7 @@ struct pymhd_daemon
   struct pymhd_response *refusal[REFUSALS];
 
   atomic_uint connections;
-  atomic_uint requests;         /* begun, and not yet answered in full */
+  atomic_uint requests;         /* Python's, and not yet answered in full */
   atomic_uint upgraded;
   atomic_int_fast64_t next_token;       /* of requests, in "per-connection" */
   atomic_bool refusing;         /* stop() has begun */
@@ -163,19 +163,30 @@ request_upgraded (void *req_cls,
 /* --- head.c --- */
 
 /* Writes method, target, version, client and the header fields, a line each.
-   False if the request is malformed (*why BAD_REQUEST) or memory is short
-   (*why FAILED). */
-bool
+   REFUSALS; BAD_REQUEST if they are malformed, FAILED if memory is short. */
+enum refusal
 head_write (struct text *text,
             struct MHD_Connection *connection,
             const char *method,
             const char *target,
-            const char *version,
-            enum refusal *why);
+            const char *version);
 
-/* True for a target that says "%00". */
+/* True for a target that says "%00", or that a NUL has cut: the version then
+   does not stand one byte behind it where both were received. */
 bool
-head_hides_nul (const char *target);
+head_hides_nul (const char *target,
+                const char *received_at,
+                const char *version);
+
+/* True for a target with a control character or a blank. */
+bool
+head_has_control (const char *target);
+
+/* True for a Transfer-Encoding that is not just "chunked" over HTTP/1.1: the
+   body's end cannot be found. */
+bool
+head_has_unknown_coding (struct MHD_Connection *connection,
+                         const char *version);
 
 /* The number that Content-Length gives, 0 without one. */
 uint64_t

@@ -2,7 +2,7 @@
  *
  * The pump: Python drives libmicrohttpd.
  *
- * One call takes the answers to the last batch, runs libmicrohttpd, waits if
+ * One call sends the answers to the last batch, runs libmicrohttpd, waits if
  * there is nothing to do, and comes back with a batch of events.  cffi has
  * released the GIL before the call; nothing in here enters Python.
  *
@@ -205,29 +205,37 @@ left_ms (int64_t deadline)
 }
 
 
-/* The pump's thread.  Takes the answers to earlier requests, and returns how
-   many events there are, which may be none: after timeout_ms milliseconds (-1:
-   never), or woken by pymhd_pump_wake().  Events and text are valid until the
-   next call.  -1 in a fork's child, where nothing may be run. */
+/* The pump's thread.  Takes references to the responses for earlier requests;
+   the next pymhd_pump() sends them. */
+void
+pymhd_pump_answer (struct pymhd_daemon *daemon,
+                   const struct pymhd_answer *answers,
+                   int count)
+{
+  int i;
+
+  for (i = 0; i < count; i++)
+    request_answer (daemon, &answers[i]);
+  daemon->unfinished = true;
+}
+
+
+/* The pump's thread.  Returns how many events there are, which may be none:
+   after timeout_ms milliseconds (-1: never), or woken by pymhd_pump_wake().
+   Events and text are valid until the next call.  -1 in a fork's child, where
+   nothing may be run. */
 int
 pymhd_pump (struct pymhd_daemon *daemon,
-            const struct pymhd_answer *answers,
-            int count,
             int timeout_ms)
 {
   const int64_t deadline = monotonic_ms () + timeout_ms;
-  int i;
 
   if ( (atomic_load (&daemon->dead)) ||
        (NULL == daemon->mhd) )
     return -1;
   daemon->event_count = 0;
   daemon->text.size = 0;
-  response_drain ();
-  for (i = 0; i < count; i++)
-    request_answer (daemon, &answers[i]);
-  if ( (0 != count) ||
-       (daemon->unfinished) )
+  if (daemon->unfinished)
     run (daemon);
   while (0 == daemon->event_count)
   {

@@ -28,6 +28,7 @@ struct request
   struct pymhd_response *answer;
   struct text body;
   uint64_t discarded;
+  const char *received_at;      /* the target, in libmicrohttpd's buffer */
   char target[];
 };
 
@@ -47,9 +48,12 @@ request_begin (void *cls,
   (void) connection;
   if (NULL == request)
     return NULL;
-  *request = (struct request) { .daemon = daemon, .refusal = REFUSALS };
+  *request = (struct request) {
+    .daemon = daemon,
+    .refusal = REFUSALS,
+    .received_at = uri,
+  };
   memcpy (request->target, target, size);
-  atomic_fetch_add (&daemon->requests, 1);
   return request;
 }
 
@@ -63,10 +67,12 @@ end (struct request *request)
   if (ENDED == request->phase)
     return;
   request->phase = ENDED;
-  if (! daemon->per_connection)
-    slots_remove (&daemon->asked, request->token);
   free (request->body.at);
   request->body = (struct text) { 0 };
+  if (0 == request->token)
+    return;
+  if (! daemon->per_connection)
+    slots_remove (&daemon->asked, request->token);
   atomic_fetch_sub (&daemon->requests, 1);
 }
 
@@ -144,17 +150,25 @@ queue_refusal (struct request *request,
 /* The first call: nothing of the body has been read. */
 static enum MHD_Result
 receive_head (struct request *request,
-              struct MHD_Connection *connection)
+              struct MHD_Connection *connection,
+              const char *version)
 {
   struct pymhd_daemon *const daemon = request->daemon;
 
+  response_drain ();
   request->phase = RECEIVING;
   if (atomic_load (&daemon->refusing))
     refuse (request, UNAVAILABLE);
-  else if (head_hides_nul (request->target))
+  else if ( (head_hides_nul (request->target, request->received_at, version)) ||
+            (head_has_control (request->target)) )
     refuse (request, BAD_REQUEST);
   else if (head_content_length (connection) > daemon->body_limit)
     refuse (request, TOO_LARGE);
+  if (head_has_unknown_coding (connection, version))
+  {
+    refuse (request, BAD_REQUEST);
+    return queue_refusal (request, connection);
+  }
   /* A client that asks before it sends is answered before it sends. */
   if ( (REFUSALS != request->refusal) &&
        (head_expects_continue (connection)) )
@@ -209,6 +223,7 @@ hand_over (struct request *request,
 
   if (! give_token (request))
     return FAILED;
+  atomic_fetch_add (&daemon->requests, 1);
   event->request = request->token;
   event->text_size = (int64_t) text->size - event->text_at;
   event->body = (int64_t) (intptr_t) request->body.at;
@@ -237,7 +252,8 @@ ask (struct request *request,
   };
   enum refusal why;
 
-  if (head_write (text, connection, method, request->target, version, &why))
+  why = head_write (text, connection, method, request->target, version);
+  if (REFUSALS == why)
     why = hand_over (request, &event, text);
   if (REFUSALS != why)
   {
@@ -283,7 +299,7 @@ request_access (void *cls,
   if (NULL == request)
     return MHD_NO;              /* there was no memory for it */
   if (BEGUN == request->phase)
-    return receive_head (request, connection);
+    return receive_head (request, connection, version);
   if (0 != *upload_data_size)
     return receive_body (request, upload_data, upload_data_size);
   if ( (RECEIVING == request->phase) &&

@@ -184,7 +184,7 @@ pymhd_response_unref (struct pymhd_response *response)
 }
 
 
-/* Whoever makes a response, starts or stops a daemon or runs a pump: never
+/* The driver when a request begins, and whoever starts or stops a daemon: never
    inside a content reader, never with a lock. */
 void
 response_drain (void)

@@ -110,10 +110,13 @@ struct pymhd_answer
   struct pymhd_response *response;
 };
 
+void
+pymhd_pump_answer (struct pymhd_daemon *daemon,
+                   const struct pymhd_answer *answers,
+                   int count);
+
 int
 pymhd_pump (struct pymhd_daemon *daemon,
-            const struct pymhd_answer *answers,
-            int count,
             int timeout_ms);
 
 const int64_t *

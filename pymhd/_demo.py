@@ -3,8 +3,8 @@
 
 import argparse
 import errno
-import html
 import importlib.resources
+import re
 import signal
 import string
 import sys
@@ -17,9 +17,12 @@ _MORE_PORTS = 20
 
 def _page(request: pymhd.Request) -> pymhd.Response:
     """Show what this is, with the address under which the browser came."""
-    address = request.headers.get("Host", "127.0.0.1")
+    address = request.headers.get("Host", "")
+    # It becomes part of a command that people paste into a shell.
+    if not re.fullmatch(r"[\w.:\[\]-]+", address, re.ASCII):
+        address = "127.0.0.1"
     text = importlib.resources.files("pymhd").joinpath("demo.html").read_text("utf-8")
-    page = string.Template(text).substitute(address=html.escape(address))
+    page = string.Template(text).substitute(address=address)
     return pymhd.Response(
         page.encode(),
         headers={
@@ -34,9 +37,15 @@ def _page(request: pymhd.Request) -> pymhd.Response:
 
 def _hello(request: pymhd.Request) -> pymhd.Response:
     name = request.query.get("name", "world")
-    # The answer repeats what the visitor wrote: no browser may take it for HTML.
-    nosniff = {"X-Content-Type-Options": "nosniff"}
-    return pymhd.Response(f"Hello, {name}\n", headers=nosniff)
+    return pymhd.Response(
+        # What was no UTF-8 in the query goes back as it came.
+        f"Hello, {name}\n".encode(errors="surrogateescape"),
+        headers={
+            "Content-Type": "text/plain; charset=utf-8",
+            # It repeats what the visitor wrote: no browser may take it for HTML.
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
 
 
 def _echo(stream: pymhd.Upgraded) -> None:
@@ -90,11 +99,10 @@ def _serve(port: int) -> None:
     with _start(port) as daemon:
         url = daemon.url.rstrip("/")
         print(
-            f"pymhd is listening on {url}/",
-            "Open it in a browser, or try, and stop with Ctrl-C:",
-            f"  curl '{url}/hello?name=you'",
+            f"pymhd is listening on {url}/\n"
+            "Open it in a browser, or try these, and stop with Ctrl-C:\n"
+            f"  curl '{url}/hello?name=you'\n"
             f"  python -m pymhd connect {url}/echo --protocol echo",
-            sep="\n",
             flush=True,
         )
         daemon.wait()

@@ -30,7 +30,7 @@ def _upgrade_required(protocols: list[str]) -> Response:
         f"426 Upgrade Required: ask for it over HTTP/1.1 with the header fields "
         f"Connection: Upgrade and Upgrade: {names}\n",
         426,
-        {"Upgrade": names, "Connection": "Upgrade"},
+        {"Upgrade": names},
     )
 
 

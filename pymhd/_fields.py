@@ -34,6 +34,8 @@ def check_field(name: str, value: str) -> tuple[str, str]:
     value = value.strip(" \t")
     if not value:
         raise ValueError(f"{name}: libmicrohttpd cannot send a field without a value")
+    if name.lower() == "connection" and not tokens(value):
+        raise ValueError(f"Connection: {value!r} names no option")
     if not _VALUE.fullmatch(value):
         raise ValueError(
             f"{name}: {value!r} has a character that may not stand in a header field: "

@@ -1,39 +1,155 @@
 # SPDX-License-Identifier: MIT
-"""Listening sockets: made here, so that an address has one meaning in every mode."""
+"""Where a daemon listens.
+
+The socket is made here, not by libmicrohttpd, so that an address means the same in
+every mode, and what went wrong has its errno.
+"""
 
 import contextlib
 import errno
 import os
 import socket
 import stat
+from typing import final
 
-from pymhd.errors import StartError
+from pymhd.errors import StartError, StateError
 
-__all__ = ["listen"]
+__all__ = ["Endpoint"]
 
-# As many as the kernel allows: it cuts the number down.
+# The kernel cuts it down to what it allows.
 _BACKLOG = 4096
 
 
-def listen(
-    host: str | None, port: int, unix: str | None, sock: "socket.socket | int | None"
-) -> socket.socket:
-    """Return a listening socket that is the caller's to close.
+def _check_host(host: object) -> None:
+    if host is not None and not isinstance(host, str):
+        raise TypeError(f"host must be a str or None, not {host!r}")
+    if host == "":
+        raise ValueError('host must not be "": None stands for every address')
+
+
+def _check_port(port: object) -> None:
+    if not isinstance(port, int) or isinstance(port, bool):
+        raise TypeError(f"port must be an int, not {port!r}")
+    if not 0 <= port <= 65535:
+        raise ValueError(f"port must be from 0 to 65535, not {port}")
+
+
+def _check_path(unix: "str | os.PathLike[str]") -> str:
+    path = os.fspath(unix)
+    if not isinstance(path, str):
+        raise TypeError(f"unix must be a str or a path, not {unix!r}")
+    # A NUL in front makes a name in Linux's abstract namespace; no path has one.
+    if not path or "\0" in path[1:] or path == "\0":
+        raise ValueError(f"unix={path!r} is no path of a socket")
+    return path
+
+
+def _check_sock(sock: object) -> None:
+    if isinstance(sock, bool) or not isinstance(sock, int | socket.socket):
+        raise TypeError(f"sock must be a socket or a descriptor, not {sock!r}")
+
+
+@final
+class Endpoint:
+    """Where a daemon listens: checked when it is made, opened by :meth:`listen`.
 
     Raises:
-        StartError: It could not be had.
+        TypeError, ValueError: An argument cannot be used.
     """
-    if sock is not None:
-        return _adopt(sock)
-    where = unix or f"port {port} of {host or 'all addresses'}"
-    try:
-        return _listen_tcp(host, port) if unix is None else _listen_unix(unix)
-    except OSError as error:
-        raise _start_error(error, where) from error
+
+    def __init__(
+        self,
+        host: str | None,
+        port: int,
+        unix: "str | os.PathLike[str] | None",
+        sock: socket.socket | int | None,
+    ) -> None:
+        _check_host(host)
+        _check_port(port)
+        if unix is not None and sock is not None:
+            raise ValueError("unix and sock exclude each other: listen on one of them")
+        if sock is not None:
+            _check_sock(sock)
+        self._host = host
+        self._port = port
+        self._unix = None if unix is None else _check_path(unix)
+        self._sock = sock
+        self._address: tuple[str, int] | str | None = None
+        self._inode: tuple[int, int] | None = None
+
+    def listen(self) -> socket.socket:
+        """Return a listening socket, not blocking, that is the caller's to close.
+
+        Raises:
+            StartError: It could not be had.
+        """
+        if self._sock is not None:
+            listening = _adopt(self._sock)
+        else:
+            where = self._unix or f"port {self._port} of {self._host or 'any address'}"
+            try:
+                listening = self._open()
+            except OSError as error:
+                raise _start_error(error, where) from error
+        listening.setblocking(False)
+        self._note_address(listening)
+        return listening
+
+    def _open(self) -> socket.socket:
+        if self._unix is not None:
+            return _listen_unix(self._unix)
+        return _listen_tcp(self._host, self._port)
+
+    def _note_address(self, listening: socket.socket) -> None:
+        if listening.family != socket.AF_UNIX:
+            host, port = listening.getsockname()[:2]
+            self._address = (host, port)
+            return
+        self._address = os.fsdecode(listening.getsockname())
+        if self._unix is not None and not self._unix.startswith("\0"):
+            self._inode = _inode_of(self._unix)
+
+    def _known_address(self) -> tuple[str, int] | str:
+        if self._address is None:
+            raise StateError("this daemon has no address yet: start() it before")
+        return self._address
+
+    @property
+    def port(self) -> int:
+        """The TCP port; StateError before listen() and for a UNIX socket."""
+        address = self._known_address()
+        if isinstance(address, str):
+            raise StateError(f"this daemon listens on the UNIX socket {address!r}")
+        return address[1]
+
+    @property
+    def url(self) -> str:
+        """Where it is reached; StateError before listen()."""
+        address = self._known_address()
+        if isinstance(address, str):
+            return f"unix://{address}"
+        host, port = address
+        # Not every system can connect to the address that means all of them.
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def remove(self) -> None:
+        """Remove the file of our UNIX socket, unless it is another's by now."""
+        if self._unix is not None and self._inode is not None:
+            with contextlib.suppress(OSError):
+                if self._inode == _inode_of(self._unix):
+                    os.unlink(self._unix)
+        self._inode = None
+
+    def forget(self) -> None:
+        """Leave the file alone: in a fork's child it is the parent's."""
+        self._inode = None
 
 
 def _start_error(error: OSError, where: str) -> StartError:
     number = error.errno or errno.EINVAL
+    if isinstance(error, socket.gaierror):  # its numbers are not errno's
+        number = errno.EADDRNOTAVAIL
     advice = {
         errno.EADDRINUSE: "; choose another one, or port=0 for any that is free",
         errno.EACCES: "; it needs more rights, as ports below 1024 do",
@@ -44,9 +160,13 @@ def _start_error(error: OSError, where: str) -> StartError:
 
 def _adopt(sock: "socket.socket | int") -> socket.socket:
     """Duplicate a socket or descriptor that listens already (socket activation)."""
-    fd = sock if isinstance(sock, int) else sock.fileno()
     try:
-        own = socket.socket(fileno=os.dup(fd))
+        fd = os.dup(sock if isinstance(sock, int) else sock.fileno())
+        try:
+            own = socket.socket(fileno=fd)
+        except OSError:
+            os.close(fd)
+            raise
     except OSError as error:
         raise StartError(
             error.errno, f"sock={sock!r} is no socket: {error.strerror}"
@@ -106,14 +226,6 @@ def _remove_stale(path: str) -> None:
             os.unlink(path)
 
 
-def remove_unix(path: str, inode: tuple[int, int]) -> None:
-    """Remove our socket at the end, unless it is another's by now."""
-    with contextlib.suppress(OSError):
-        if inode == inode_of(path):
-            os.unlink(path)
-
-
-def inode_of(path: str) -> tuple[int, int]:
-    """Return what identifies the file at a path."""
+def _inode_of(path: str) -> tuple[int, int]:
     status = os.stat(path)
     return status.st_dev, status.st_ino

@@ -8,13 +8,15 @@ wait in a bounded ring in C), and :mod:`logging` and :mod:`threading` would leav
 something behind on every foreign thread. The thread lives as long as a daemon does.
 """
 
+import contextlib
 import logging
 import threading
+import traceback
 from queue import Empty, SimpleQueue
 
 from pymhd._library import copy_bytes, ffi, lib
 
-__all__ = ["logger", "report", "report_later", "start", "stop"]
+__all__ = ["log", "report", "report_later", "start", "stop"]
 
 logger = logging.getLogger("pymhd")
 
@@ -26,9 +28,22 @@ _users = 0
 _thread: threading.Thread | None = None
 
 
+def log(level: int, message: str, error: BaseException | None = None) -> None:
+    """Log a line, with the traceback of an exception; never fails.
+
+    A filter or handler of the user's may raise, which must not end the thread that
+    serves everybody: then that goes to standard error.
+    """
+    try:
+        logger.log(level, message, exc_info=error)
+    except BaseException:
+        with contextlib.suppress(BaseException):
+            traceback.print_exc()
+
+
 def report(message: str, error: BaseException) -> None:
-    """Log an exception with its traceback; never fails."""
-    logger.error(message, exc_info=error)
+    """Log an exception as an error."""
+    log(logging.ERROR, message, error)
 
 
 def report_later(message: str, error: BaseException) -> None:
@@ -41,9 +56,9 @@ def _drain() -> None:
     line = ffi.new("char[]", _LINE_SIZE)
     while (size := lib.pymhd_log_next(line, _LINE_SIZE)) >= 0:
         text = copy_bytes(line, size).decode("utf-8", "replace")
-        logger.info("libmicrohttpd: %s", text)
+        log(logging.INFO, f"libmicrohttpd: {text}")
     if dropped := lib.pymhd_log_dropped():
-        logger.warning("%d log lines of libmicrohttpd's were dropped", dropped)
+        log(logging.WARNING, f"{dropped} log lines of libmicrohttpd's were dropped")
     while True:
         try:
             message, error = _later.get_nowait()

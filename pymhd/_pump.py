@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The pump: a Python thread that drives libmicrohttpd, one call a batch.
 
-``pymhd_pump()`` takes the answers to the last batch, waits with the GIL released, and
+``pymhd_pump()`` sends the answers to the last batch, waits with the GIL released, and
 brings the next one. Everything that libmicrohttpd does, it does inside that call.
 """
 
@@ -53,15 +53,15 @@ class Pump(Driver):
 
     def _pump(self) -> bool:
         """Hand the answers over and fetch what has happened; False: we are a fork."""
+        if self._answered:
+            lib.pymhd_pump_answer(self._ptr, self._answers, len(self._answered))
+            self._answered.clear()  # csrc has references of its own
         timeout_ms = _FOREVER_MS
         if self._events:
             timeout_ms = 0
         elif self._stopping:
             timeout_ms = _DRAIN_MS
-        count = lib.pymhd_pump(
-            self._ptr, self._answers, len(self._answered), timeout_ms
-        )
-        self._answered.clear()  # csrc holds those that it still needs
+        count = lib.pymhd_pump(self._ptr, timeout_ms)
         if count > 0:
             self._read(count)
         return count >= 0

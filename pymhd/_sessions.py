@@ -2,6 +2,7 @@
 """The callables that serve upgraded connections, and the threads that they run in."""
 
 import itertools
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -49,7 +50,7 @@ class Sessions:
             target(stream)
         except (ConnectionError, StateError) as error:
             # The peer or stop() has ended it, which is no mistake of the target's.
-            _log.logger.info("an upgraded connection ended: %r", error)
+            _log.log(logging.INFO, f"an upgraded connection ended: {error!r}")
         except BaseException as error:
             _log.report(f"{target!r} failed; its connection is closed", error)
         finally:

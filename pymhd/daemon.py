@@ -7,6 +7,7 @@ stopped.
 
 import enum
 import inspect
+import logging
 import os
 import resource
 import signal
@@ -17,9 +18,10 @@ from dataclasses import dataclass, fields
 from types import FrameType
 from typing import Any, Literal, Self, final
 
-from pymhd import _callbacks, _listen, _live, _log
+from pymhd import _callbacks, _live, _log
 from pymhd._driver import Driver, PerConnection, Settings
 from pymhd._exchange import Exchange, Handler
+from pymhd._listen import Endpoint
 from pymhd._pump import Pump
 from pymhd._sessions import Sessions
 from pymhd.errors import StateError
@@ -132,17 +134,8 @@ class Daemon:
         _check_threads(threads)
         if limits is not None and not isinstance(limits, Limits):
             raise TypeError(f"limits must be a pymhd.Limits, not {limits!r}")
-        if unix is not None and sock is not None:
-            raise ValueError("unix and sock exclude each other: listen on one of them")
-        if not isinstance(port, int) or isinstance(port, bool):
-            raise TypeError(f"port must be an int, not {port!r}")
-        if not 0 <= port <= 65535:
-            raise ValueError(f"port must be from 0 to 65535, not {port}")
         self._handler = handler
-        self._host = host
-        self._port = port
-        self._unix = None if unix is None else os.fspath(unix)
-        self._sock = sock
+        self._endpoint = Endpoint(host, port, unix, sock)
         self._threads = threads
         self._limits = limits or Limits()
         # Guards _state and _stopper; reentrant, because a signal handler may call
@@ -154,8 +147,6 @@ class Daemon:
         self._stopped = threading.Event()
         self._drivers: list[Driver] = []
         self._sessions = Sessions()
-        self._address: tuple[str, int] | str = ""
-        self._inode: tuple[int, int] | None = None
 
     # --- start ---
 
@@ -188,11 +179,9 @@ class Daemon:
             _live.began(self)
 
     def _begin(self) -> None:
-        listening = _listen.listen(self._host, self._port, self._unix, self._sock)
+        listening = self._endpoint.listen()
         try:
             with listening:
-                listening.setblocking(False)
-                self._note_address(listening)
                 count = self._threads if isinstance(self._threads, int) else 1
                 for _ in range(count):
                     self._drivers.append(self._make_driver(listening, count))
@@ -206,7 +195,7 @@ class Daemon:
         for driver in self._drivers:
             driver.abort()
         self._drivers.clear()
-        self._remove_unix()
+        self._endpoint.remove()
 
     def _make_driver(self, listening: socket.socket, count: int) -> Driver:
         limits = self._limits
@@ -228,15 +217,6 @@ class Daemon:
             return PerConnection(exchange, settings)
         return Pump(Exchange(self._handler, self._sessions), settings)
 
-    def _note_address(self, listening: socket.socket) -> None:
-        if listening.family == socket.AF_UNIX:
-            self._address = os.fsdecode(listening.getsockname())
-            if self._unix is not None and not self._unix.startswith("\0"):
-                self._inode = _listen.inode_of(self._unix)
-        else:
-            host, port = listening.getsockname()[:2]
-            self._address = (host, port)
-
     # --- what it is ---
 
     @property
@@ -251,10 +231,7 @@ class Daemon:
         Raises:
             StateError: It has not been started, or listens on a UNIX socket.
         """
-        address = self._listening_address()
-        if isinstance(address, str):
-            raise StateError(f"this daemon listens on the UNIX socket {address!r}")
-        return address[1]
+        return self._endpoint.port
 
     @property
     def url(self) -> str:
@@ -263,18 +240,7 @@ class Daemon:
         Raises:
             StateError: It has not been started.
         """
-        address = self._listening_address()
-        if isinstance(address, str):
-            return f"unix://{address}"
-        host, port = address
-        # Not every system can connect to the address that means all of them.
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-    def _listening_address(self) -> tuple[str, int] | str:
-        if self._state is _State.NEW:
-            raise StateError("this daemon has no address yet: start() it before")
-        return self._address
+        return self._endpoint.url
 
     @property
     def connections(self) -> int:
@@ -352,7 +318,7 @@ class Daemon:
             sessions = self._sessions.join(margin)
             self._report(stuck, sessions)
         finally:
-            self._remove_unix()
+            self._endpoint.remove()
             self._state = _State.STOPPED
             _live.ended(self)
             self._stopped.set()
@@ -360,23 +326,18 @@ class Daemon:
 
     def _report(self, stuck: int, sessions: int) -> None:
         if stuck:
-            _log.logger.warning(
-                "stop(): %d of %d threads that serve connections did not end in time: "
-                "a handler blocks; libmicrohttpd is stopped when it returns",
-                stuck,
-                len(self._drivers),
+            _log.log(
+                logging.WARNING,
+                f"stop(): {stuck} of {len(self._drivers)} threads that serve "
+                "connections did not end in time: a handler blocks; libmicrohttpd is "
+                "stopped when it returns",
             )
         if sessions:
-            _log.logger.warning(
-                "stop(): %d upgraded connections were cut: their callables did not "
-                "return in time",
-                sessions,
+            _log.log(
+                logging.WARNING,
+                f"stop(): {sessions} upgraded connections were cut: their callables "
+                "did not return in time",
             )
-
-    def _remove_unix(self) -> None:
-        if self._unix is not None and self._inode is not None:
-            _listen.remove_unix(self._unix, self._inode)
-            self._inode = None
 
     def _forked(self) -> None:
         """In a fork's child: this daemon is the parent's."""
@@ -384,7 +345,7 @@ class Daemon:
         self._state = _State.STOPPED
         self._stopped = threading.Event()
         self._stopped.set()
-        self._inode = None
+        self._endpoint.forget()
 
     # --- wait ---
 
@@ -403,7 +364,8 @@ class Daemon:
         Raises:
             StateError: It has not been started.
         """
-        self._listening_address()
+        if self._state is _State.NEW:
+            raise StateError(f"this daemon {self._state.value}: start() it before")
         if threading.current_thread() is not threading.main_thread():
             return self._stopped.wait(timeout)
         defaults: dict[int, Any] = {

@@ -174,4 +174,4 @@ class Request:
     def __repr__(self) -> str:
         if self._ended:
             return "<pymhd.Request, ended>"
-        return f"<pymhd.Request {self.method} {self.target}>"
+        return f"<pymhd.Request {self.method} {self.target!r}>"

@@ -40,6 +40,10 @@ def _pairs(headers: Fields | None) -> Iterable[tuple[str, str]]:
     return headers.items() if isinstance(headers, Mapping) else headers
 
 
+def _lower_tokens(value: str) -> list[str]:
+    return [token.lower() for token in tokens(value)]
+
+
 def _check_status(status: int) -> int:
     if not isinstance(status, int) or isinstance(status, bool):
         raise TypeError(f"status must be an int, not {type(status).__name__}")
@@ -87,7 +91,8 @@ class Response:
     ) -> None:
         text = isinstance(body, str)
         if isinstance(body, str):
-            body = body.encode()
+            # So that what Request.query decoded can be sent back.
+            body = body.encode("utf-8", "surrogateescape")
         elif isinstance(body, bytearray | memoryview):
             body = bytes(body)
         elif not isinstance(body, bytes):
@@ -189,8 +194,13 @@ class Response:
         folded = name.lower()
         if folded in _BY_LIBMICROHTTPD:
             raise ValueError(f"libmicrohttpd sets {name} itself, from the body")
+        if folded == "connection" and "keep-alive" in _lower_tokens(value):
+            raise ValueError(
+                "libmicrohttpd keeps connections alive by itself: of Connection only "
+                'other options may be added, such as "close"'
+            )
         if self._target is not None and folded == "connection":
-            if [token.lower() for token in tokens(value)] == ["upgrade"]:
+            if _lower_tokens(value) == ["upgrade"]:
                 return  # libmicrohttpd adds it; twice would be wrong
             raise ValueError(
                 f"an upgrade is sent with Connection: Upgrade, not {value!r}"
@@ -252,8 +262,16 @@ class Response:
             )
         return tokens(upgrade)
 
+    def _sent_fields(self) -> list[tuple[str, str]]:
+        """Return the fields with the one that Upgrade demands (RFC 9110, 7.8)."""
+        headers = Headers(self._fields)
+        options = [option.lower() for option in headers.list_of("Connection")]
+        if "Upgrade" in headers and self._target is None and "upgrade" not in options:
+            return [*self._fields, ("Connection", "Upgrade")]
+        return self._fields
+
     def _build(self) -> "SharedResponsePtr":
-        lines = "".join(f"{name}\0{value}\0" for name, value in self._fields)
+        lines = "".join(f"{name}\0{value}\0" for name, value in self._sent_fields())
         fields = lines.encode("latin-1")
         if _NO_TABS:
             fields = fields.replace(b"\t", b" ")
