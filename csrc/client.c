@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 /* One accepted connection, from NOTIFY_CONNECTION STARTED to CLOSED. */
 struct client
 {
+  struct watcher watcher;
   struct client *next;
   struct client *previous;
   int fd;
@@ -66,6 +68,11 @@ client_begin (struct pymhd_daemon *daemon,
   info = MHD_get_connection_info (connection,
                                   MHD_CONNECTION_INFO_CONNECTION_FD);
   client->fd = NULL == info ? -1 : info->connect_fd;
+  client->watcher.of = OF_CLIENT;
+  if ( (-1 != client->fd) &&
+       (! daemon->per_connection) )
+    (void) pump_watch (daemon, client->fd, EPOLLRDHUP | EPOLLET,
+                       &client->watcher);
   client->previous = NULL;
   (void) pthread_mutex_lock (&daemon->lock);
   client->next = daemon->clients;
@@ -112,9 +119,21 @@ client_notify (void *cls,
   }
   client_end (daemon, *socket_context);
   *socket_context = NULL;
+  /* At its limit libmicrohttpd listens again only when it runs once more. */
+  daemon->closed = true;
   /* 0.9.72 closes connections above the limit that it has never started. */
   if (0 != atomic_load (&daemon->connections))
     atomic_fetch_sub (&daemon->connections, 1);
+}
+
+
+/* libmicrohttpd watches edge-triggered and reads once: if the client's FIN came
+   along with its last bytes, it never learns of it, and the connection stays
+   until its timeout.  This makes the descriptor ready for it once more. */
+void
+client_hung_up (struct watcher *watcher)
+{
+  (void) shutdown (((struct client *) watcher)->fd, SHUT_RD);
 }
 
 

@@ -129,12 +129,13 @@ pymhd_daemon_start (struct pymhd_daemon *daemon,
                     const struct pymhd_settings *settings)
 {
   struct stat before = { 0 };
-  int error = ENOMEM;
+  int error;
 
   response_drain ();
   daemon->per_connection = 0 != settings->per_connection;
   daemon->body_limit = settings->body;
   daemon->stop_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  error = -1 == daemon->stop_fd ? errno : ENOMEM;
   (void) fstat (settings->listen_fd, &before);
   if ( (-1 != daemon->stop_fd) &&
        (make_refusals (daemon)) )

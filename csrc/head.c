@@ -85,9 +85,18 @@ is_blank (char c)
 }
 
 
+/* Releases before 1.0 end a value at a NUL and hide what follows, and glue a
+   folded line to whatever is near.  Later ones refuse both, and may use the
+   end of the header's memory again. */
+static bool
+hides_bytes (void)
+{
+  return '0' == MHD_get_version ()[0];
+}
+
+
 /* Whether there is only blank between two places of the header as it was
-   received.  Releases before 1.0 end a value at a NUL and hide what follows,
-   and glue a folded line to whatever is near: then it is not. */
+   received. */
 static bool
 is_blank_between (const char *from,
                   const char *to)
@@ -110,6 +119,8 @@ is_as_received (const struct walk *walk,
 {
   const char *const name_end = name + name_size;
 
+  if (! hides_bytes ())
+    return true;
   if ( (NULL != walk->end) &&
        (! is_blank_between (walk->end, name)) )
     return false;
@@ -173,6 +184,7 @@ is_plausible (const struct walk *walk)
   return (1 >= walk->hosts) &&
          (1 >= walk->lengths + walk->codings) &&
          ( (NULL == walk->end) ||
+           (! hides_bytes ()) ||
            (is_blank_between (walk->end, walk->end + 2)) );
 }
 
@@ -226,6 +238,15 @@ head_hides_nul (const char *target,
          ( (NULL != received_at) &&
            ('\0' != version[0]) &&
            (received_at + strlen (target) + 1 != version) );
+}
+
+
+bool
+head_is_http_1 (const char *version)
+{
+  return (0 == strncmp (version, "HTTP/1.", 7)) &&
+         ('0' <= version[7]) && (version[7] <= '9') &&
+         ('\0' == version[8]);
 }
 
 

@@ -48,6 +48,8 @@ slots_next (const struct slots *slots,
 void
 slots_clear (struct slots *slots);
 
+struct watcher;                 /* pump.c */
+
 /* --- text.c: bytes that grow --- */
 
 struct text
@@ -95,6 +97,8 @@ struct pymhd_daemon
   int wake_fd;                  /* readable: pymhd_pump() has something to do */
   int mhd_epoll_fd;
   bool unfinished;              /* libmicrohttpd wants to run at once */
+  bool answered;                /* there are answers that it has not seen */
+  bool closed;                  /* a connection has: it has more to do */
   struct slots asked;           /* requests that wait for Python's answer */
   struct pymhd_event *events;
   int event_count;
@@ -116,6 +120,10 @@ client_notify (void *cls,
                struct MHD_Connection *connection,
                void **socket_context,
                enum MHD_ConnectionNotificationCode code);
+
+/* The pump: epoll says that a client has ended its half. */
+void
+client_hung_up (struct watcher *watcher);
 
 /* The peer of a connection as text, "" if there is none to tell. */
 const char *
@@ -177,6 +185,9 @@ bool
 head_hides_nul (const char *target,
                 const char *received_at,
                 const char *version);
+
+bool
+head_is_http_1 (const char *version);
 
 /* True for a target with a control character or a blank. */
 bool
@@ -247,7 +258,7 @@ sessions_close_pending (struct pymhd_daemon *daemon);
 
 /* The pump: epoll says that a lingering session has input or has ended. */
 void
-session_readable (struct session *session);
+session_readable (struct watcher *watcher);
 
 /* The pump: ends sessions that lingered too long.  Milliseconds until the
    next one, -1 for none. */
@@ -282,11 +293,23 @@ pump_add (struct pymhd_daemon *daemon,
 void
 pump_wake (struct pymhd_daemon *daemon);
 
-/* Watches fd for input on behalf of a lingering session. */
+/* Says CLOSE to an upgraded connection, and sees that it is carried out. */
+void
+pump_close (struct pymhd_daemon *daemon,
+            struct MHD_UpgradeResponseHandle *urh);
+
+/* Whose descriptor it is that epoll tells of: the first member of its owner. */
+struct watcher
+{
+  enum { OF_MHD, OF_WAKE, OF_CLIENT, OF_SESSION } of;
+};
+
+/* Watches fd for epoll's events; the watcher must outlive that. */
 bool
 pump_watch (struct pymhd_daemon *daemon,
             int fd,
-            struct session *session);
+            uint32_t events,
+            struct watcher *watcher);
 
 void
 pump_unwatch (struct pymhd_daemon *daemon,

@@ -7,7 +7,7 @@
  * released the GIL before the call; nothing in here enters Python.
  *
  * One epoll set holds libmicrohttpd's own epoll descriptor, a descriptor to
- * wake us, and the sessions that linger.
+ * wake us, the clients (to learn of their end) and the sessions that linger.
  */
 #include <errno.h>
 #include <limits.h>
@@ -22,9 +22,8 @@
 
 #define READY 64
 
-/* What epoll tells of a descriptor that is no session's. */
-static char of_mhd;
-static char of_wake;
+static struct watcher mhd_watcher = { OF_MHD };
+static struct watcher wake_watcher = { OF_WAKE };
 
 
 int64_t
@@ -37,23 +36,15 @@ monotonic_ms (void)
 }
 
 
-static bool
-watch (struct pymhd_daemon *daemon,
-       int fd,
-       void *of)
-{
-  struct epoll_event event = { .events = EPOLLIN, .data.ptr = of };
-
-  return 0 == epoll_ctl (daemon->epoll_fd, EPOLL_CTL_ADD, fd, &event);
-}
-
-
 bool
 pump_watch (struct pymhd_daemon *daemon,
             int fd,
-            struct session *session)
+            uint32_t events,
+            struct watcher *watcher)
 {
-  return watch (daemon, fd, session);
+  struct epoll_event event = { .events = events, .data.ptr = watcher };
+
+  return 0 == epoll_ctl (daemon->epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }
 
 
@@ -80,8 +71,8 @@ pump_open (struct pymhd_daemon *daemon)
   daemon->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   if ( (-1 == daemon->epoll_fd) ||
        (-1 == daemon->wake_fd) ||
-       (! watch (daemon, daemon->mhd_epoll_fd, &of_mhd)) ||
-       (! watch (daemon, daemon->wake_fd, &of_wake)) )
+       (! pump_watch (daemon, daemon->mhd_epoll_fd, EPOLLIN, &mhd_watcher)) ||
+       (! pump_watch (daemon, daemon->wake_fd, EPOLLIN, &wake_watcher)) )
     return errno;
   return 0;
 }
@@ -142,15 +133,36 @@ pymhd_pump_wake (struct pymhd_daemon *daemon)
 }
 
 
+void
+pump_close (struct pymhd_daemon *daemon,
+            struct MHD_UpgradeResponseHandle *urh)
+{
+  (void) MHD_upgrade_action (urh, MHD_UPGRADE_ACTION_CLOSE);
+  daemon->closed = true;
+}
+
+
 /* Runs libmicrohttpd once and learns whether it wants more. */
 static void
 run (struct pymhd_daemon *daemon)
 {
   MHD_UNSIGNED_LONG_LONG ms;
 
+  daemon->closed = false;
   (void) MHD_run (daemon->mhd);
   daemon->unfinished = (MHD_YES == MHD_get_timeout (daemon->mhd, &ms)) &&
                        (0 == ms);
+}
+
+
+/* Two runs: the first one takes the answers, the second one sends them, before
+   Python turns to the next requests. */
+static void
+run_answers (struct pymhd_daemon *daemon)
+{
+  daemon->answered = false;
+  run (daemon);
+  run (daemon);
 }
 
 
@@ -163,6 +175,9 @@ patience (struct pymhd_daemon *daemon,
   const int linger = sessions_linger (daemon);
   MHD_UNSIGNED_LONG_LONG ms;
 
+  if ( (daemon->unfinished) ||
+       (daemon->closed) )
+    return 0;
   if ( (0 <= linger) &&
        ( (0 > limit_ms) || (linger < limit_ms) ) )
     limit_ms = linger;
@@ -185,13 +200,23 @@ wait_ready (struct pymhd_daemon *daemon,
 
   for (i = 0; i < count; i++)
   {
-    if (&of_wake == ready[i].data.ptr)
+    struct watcher *const watcher = ready[i].data.ptr;
+
+    switch (watcher->of)
     {
+    case OF_MHD:
+      break;                    /* it runs next, whatever has happened */
+    case OF_WAKE:
       (void) ! read (daemon->wake_fd, &woken, sizeof (woken));
       sessions_close_pending (daemon);
+      break;
+    case OF_CLIENT:
+      client_hung_up (watcher);
+      break;
+    case OF_SESSION:
+      session_readable (watcher);
+      break;
     }
-    else if (&of_mhd != ready[i].data.ptr)
-      session_readable (ready[i].data.ptr);
   }
 }
 
@@ -216,7 +241,7 @@ pymhd_pump_answer (struct pymhd_daemon *daemon,
 
   for (i = 0; i < count; i++)
     request_answer (daemon, &answers[i]);
-  daemon->unfinished = true;
+  daemon->answered = true;
 }
 
 
@@ -235,13 +260,13 @@ pymhd_pump (struct pymhd_daemon *daemon,
     return -1;
   daemon->event_count = 0;
   daemon->text.size = 0;
-  if (daemon->unfinished)
-    run (daemon);
+  if (daemon->answered)
+    run_answers (daemon);
   while (0 == daemon->event_count)
   {
     const int64_t limit = 0 > timeout_ms ? -1 : left_ms (deadline);
 
-    wait_ready (daemon, daemon->unfinished ? 0 : patience (daemon, limit));
+    wait_ready (daemon, patience (daemon, limit));
     run (daemon);
     if ( (atomic_exchange (&daemon->wants_python, false)) ||
          (0 == limit) )

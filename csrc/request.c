@@ -77,7 +77,7 @@ end (struct request *request)
 }
 
 
-/* Tells Python that an upgrade that it has asked for will not come. */
+/* Tells Python that the upgrade will not come that it may have answered with. */
 static void
 abandon (struct request *request)
 {
@@ -114,9 +114,10 @@ request_completed (void *cls,
   if (NULL == request)
     return;
   *req_cls = NULL;
-  if ( (ENDED != request->phase) &&
-       (NULL != request->answer) &&
-       (response_upgrades (request->answer)) )
+  if ( (ASKED == request->phase) ||
+       ( (ANSWERED == request->phase) &&
+         (NULL != request->answer) &&
+         (response_upgrades (request->answer)) ) )
     abandon (request);
   pymhd_response_unref (request->answer);
   end (request);
@@ -159,7 +160,8 @@ receive_head (struct request *request,
   request->phase = RECEIVING;
   if (atomic_load (&daemon->refusing))
     refuse (request, UNAVAILABLE);
-  else if ( (head_hides_nul (request->target, request->received_at, version)) ||
+  else if ( (! head_is_http_1 (version)) ||
+            (head_hides_nul (request->target, request->received_at, version)) ||
             (head_has_control (request->target)) )
     refuse (request, BAD_REQUEST);
   else if (head_content_length (connection) > daemon->body_limit)

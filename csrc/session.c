@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "internal.h"
@@ -24,6 +25,7 @@ enum state { LIVE, CLOSING, LINGERING };
 
 struct session
 {
+  struct watcher watcher;
   struct session *next;         /* of closing or of lingering */
   struct session *previous;     /* of lingering */
   struct pymhd_daemon *daemon;
@@ -53,7 +55,12 @@ session_new (struct pymhd_daemon *daemon,
 
   if (NULL == session)
     return NULL;
-  *session = (struct session) { .daemon = daemon, .fd = fd, .urh = urh };
+  *session = (struct session) {
+    .watcher = { OF_SESSION },
+    .daemon = daemon,
+    .fd = fd,
+    .urh = urh,
+  };
   (void) sem_init (&session->closed, 0, 0);
   (void) pthread_mutex_lock (&lock);
   session->token = slots_add (&live, session);
@@ -99,10 +106,12 @@ pymhd_session_close (int64_t token)
 }
 
 
-/* Any thread: wakes whoever is blocked on a session of the daemon's.  The
-   descriptors are libmicrohttpd's, and valid as long as the table has them. */
+/* Any thread: wakes whoever is blocked on a session of the daemon's, reading
+   (SHUT_RD) or both (SHUT_RDWR).  The descriptors are libmicrohttpd's, and
+   valid as long as the table has them. */
 int
-pymhd_sessions_shutdown (struct pymhd_daemon *daemon)
+pymhd_sessions_shutdown (struct pymhd_daemon *daemon,
+                         int how)
 {
   struct session *session;
   uint32_t at = 0;
@@ -114,7 +123,7 @@ pymhd_sessions_shutdown (struct pymhd_daemon *daemon)
     if ( (daemon != session->daemon) ||
          (LIVE != session->state) )
       continue;
-    (void) shutdown (session->fd, SHUT_RDWR);
+    (void) shutdown (session->fd, how);
     count++;
   }
   (void) pthread_mutex_unlock (&lock);
@@ -144,7 +153,12 @@ finish (struct session *session)
   (void) pthread_mutex_lock (&lock);
   slots_remove (&live, session->token);
   (void) pthread_mutex_unlock (&lock);
-  (void) MHD_upgrade_action (session->urh, MHD_UPGRADE_ACTION_CLOSE);
+  /* Python's duplicate stays open as long as a call is blocked on it. */
+  (void) shutdown (session->fd, SHUT_RDWR);
+  if (daemon->per_connection)
+    (void) MHD_upgrade_action (session->urh, MHD_UPGRADE_ACTION_CLOSE);
+  else
+    pump_close (daemon, session->urh);
   (void) sem_destroy (&session->closed);
   free (session);
   atomic_fetch_sub (&daemon->upgraded, 1);
@@ -239,7 +253,7 @@ sessions_close_pending (struct pymhd_daemon *daemon)
     next = session->next;
     say_goodbye (session);
     if ( (drain (session)) ||
-         (! pump_watch (daemon, session->fd, session)) )
+         (! pump_watch (daemon, session->fd, EPOLLIN, &session->watcher)) )
     {
       finish (session);
       continue;
@@ -255,8 +269,10 @@ sessions_close_pending (struct pymhd_daemon *daemon)
 
 /* The pump's thread. */
 void
-session_readable (struct session *session)
+session_readable (struct watcher *watcher)
 {
+  struct session *const session = (struct session *) watcher;
+
   if (drain (session))
     leave_lingering (session);
 }
@@ -279,7 +295,8 @@ sessions_linger (struct pymhd_daemon *daemon)
     const int64_t left = session->deadline_ms - now;
 
     next = session->next;
-    if (0 >= left)
+    if ( (0 >= left) ||
+         (atomic_load (&daemon->refusing)) )
       leave_lingering (session);
     else if ( (-1 == earliest) ||
               (left < earliest) )

@@ -137,7 +137,8 @@ int
 pymhd_session_close (int64_t session);
 
 int
-pymhd_sessions_shutdown (struct pymhd_daemon *daemon);
+pymhd_sessions_shutdown (struct pymhd_daemon *daemon,
+                         int how);
 
 int64_t
 pymhd_sessions_live (void);

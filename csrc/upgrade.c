@@ -87,10 +87,15 @@ give_up (struct pymhd_daemon *daemon,
 
   log_line ("an upgraded connection was closed at once: %s", why);
   if (daemon->per_connection)
+  {
     pymhd_on_abandoned (daemon->owner, request);
+    (void) MHD_upgrade_action (urh, MHD_UPGRADE_ACTION_CLOSE);
+  }
   else
+  {
     (void) pump_add (daemon, &event);
-  (void) MHD_upgrade_action (urh, MHD_UPGRADE_ACTION_CLOSE);
+    pump_close (daemon, urh);
+  }
 }
 
 
@@ -113,6 +118,8 @@ upgrade_begin (void *cls,
 
   (void) cls;
   (void) connection;
+  if (! daemon->per_connection)
+    pump_unwatch (daemon, sock);        /* its end is the session's business now */
   if (-1 == fd)
   {
     give_up (daemon, event.request, urh, strerror (errno));
@@ -121,7 +128,7 @@ upgrade_begin (void *cls,
   session = session_new (daemon, sock, urh, &event.session);
   /* stop() has looked at the table before this session was in it. */
   if (atomic_load (&daemon->refusing))
-    (void) shutdown (sock, SHUT_RDWR);
+    (void) shutdown (sock, SHUT_RD);
   event.fd = fd;
   event.text_at = daemon->per_connection ? 0 : (int64_t) daemon->text.size;
   event.text_size = (int64_t) extra_in_size;

@@ -6,9 +6,12 @@ its own thread: :class:`pymhd._pump.Pump` drives the daemon, :class:`PerConnecti
 leaves that to libmicrohttpd's threads and waits.
 """
 
+import math
 import os
+import socket
 import threading
 import time
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
 from pymhd import _live, _log
@@ -24,6 +27,8 @@ __all__ = ["Driver", "PerConnection", "Settings"]
 # While requests are being answered after stop(): how often it is asked whether they
 # have ended.
 _DRAIN_SECONDS = 0.01
+# How long an upgraded connection may still send after stop() has ended its input.
+_GOODBYE_SECONDS = 1.0
 
 
 class Settings(NamedTuple):
@@ -50,6 +55,7 @@ class Driver:
         self._ptr: DriverPtr = owned(pointer, lib.pymhd_daemon_free)
         self._stopping = False
         self._deadline = 0.0
+        self._cut_at = math.inf
         self._wants_quiesce = False
         self._ended = threading.Event()
         self._start(settings)
@@ -112,7 +118,9 @@ class Driver:
         self._deadline = deadline
         self._stopping = True
         lib.pymhd_daemon_refuse(self._ptr)
-        lib.pymhd_sessions_shutdown(self._ptr)
+        # An end of input, so that callables may still say goodbye.
+        lib.pymhd_sessions_shutdown(self._ptr, socket.SHUT_RD)
+        self._cut_at = time.monotonic() + _GOODBYE_SECONDS
         self._wake()
 
     def join(self, deadline: float) -> bool:
@@ -121,7 +129,9 @@ class Driver:
 
     def runs_here(self) -> bool:
         """Tell whether a handler of this driver's runs on the calling thread."""
-        return self._thread.ident == threading.get_ident()
+        # The system gives the number of a thread that has ended to another one.
+        own = self._thread.ident == threading.get_ident()
+        return own and not self._ended.is_set()
 
     @property
     def connections(self) -> int:
@@ -135,6 +145,10 @@ class Driver:
 
     def _drained(self) -> bool:
         """Tell, after stop(), whether nothing is left to wait for."""
+        if self.upgraded and time.monotonic() >= self._cut_at:
+            # Those that are still blocked are sending to somebody who does not read.
+            self._cut_at = math.inf
+            lib.pymhd_sessions_shutdown(self._ptr, socket.SHUT_RDWR)
         busy = lib.pymhd_daemon_requests(self._ptr) or self.upgraded
         return not busy or time.monotonic() >= self._deadline
 
@@ -145,7 +159,8 @@ class PerConnection(Driver):
     name = "pymhd-per-connection"
 
     def __init__(self, exchange: Exchange, settings: Settings) -> None:
-        self._woken = threading.Event()
+        # A queue, for a signal handler may put into it at any moment.
+        self._woken: SimpleQueue[None] = SimpleQueue()
         # The threads of libmicrohttpd's that a callback of ours runs on.
         self.inside: set[int] = set()
         super().__init__(exchange, settings)
@@ -154,13 +169,12 @@ class PerConnection(Driver):
         return threading.get_ident() in self.inside
 
     def _wake(self) -> None:
-        self._woken.set()
+        self._woken.put(None)
 
     def _drive(self) -> None:
         quiesced = False
         while not self._stopping:
-            self._woken.wait()
-            self._woken.clear()
+            self._woken.get()
             if not quiesced and (self._wants_quiesce or self._stopping):
                 quiesced = True
                 lib.pymhd_daemon_quiesce(self._ptr)

@@ -59,8 +59,8 @@ class Exchange:
             response = self._handler(request)
             if not isinstance(response, Response):
                 raise TypeError(
-                    f"the handler {self._handler!r} returned {response!r}; it must "
-                    "return a pymhd.Response"
+                    f"the handler returned {type(response).__name__}; it must return "
+                    "a pymhd.Response"
                 )
             response._pointer()
             if response._target is not None:
@@ -98,7 +98,10 @@ class Exchange:
             else:
                 self._sessions.begin(target, stream)
         except BaseException as error:
-            self._log(f"{target!r} did not begin; its connection is closed", error)
+            self._log(
+                f"{_log.name_of(target)}() did not begin; its connection is closed",
+                error,
+            )
             stream.close()
 
     def abandoned(self, token: int) -> None:

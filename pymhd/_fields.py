@@ -6,7 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import final
 
-__all__ = ["Headers", "MultiMapping", "Query", "check_field", "tokens"]
+__all__ = [
+    "Headers",
+    "MultiMapping",
+    "Query",
+    "check_field",
+    "check_protocols",
+    "tokens",
+]
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]+")
@@ -56,6 +63,8 @@ def check_protocols(value: str) -> list[str]:
     Raises:
         ValueError: There is none, or one is malformed (RFC 9110, section 7.8).
     """
+    if not isinstance(value, str):
+        raise TypeError(f"a protocol must be a str, not {type(value).__name__}")
     protocols = tokens(value)
     for protocol in protocols:
         if not _PROTOCOL.fullmatch(protocol):
@@ -105,6 +114,20 @@ class MultiMapping(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._index)
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether both have the same pairs in the same order.
+
+        Another mapping is compared as :class:`Mapping` does: by first values.
+        """
+        if not isinstance(other, MultiMapping):
+            return super().__eq__(other)
+        return self._folded() == other._folded()
+
+    __hash__ = None  # type: ignore[assignment]  # as of every Mapping
+
+    def _folded(self) -> list[tuple[str, str]]:
+        return [(self._fold(name), value) for name, value in self._pairs]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({list(self._pairs)!r})"

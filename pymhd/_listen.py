@@ -14,7 +14,7 @@ from typing import final
 
 from pymhd.errors import StartError, StateError
 
-__all__ = ["Endpoint"]
+__all__ = ["Endpoint", "duplicate"]
 
 # The kernel cuts it down to what it allows.
 _BACKLOG = 4096
@@ -35,7 +35,7 @@ def _check_port(port: object) -> None:
 
 
 def _check_path(unix: "str | os.PathLike[str]") -> str:
-    path = os.fspath(unix)
+    path = os.fspath(unix) if isinstance(unix, os.PathLike) else unix
     if not isinstance(path, str):
         raise TypeError(f"unix must be a str or a path, not {unix!r}")
     # A NUL in front makes a name in Linux's abstract namespace; no path has one.
@@ -74,11 +74,12 @@ class Endpoint:
         self._port = port
         self._unix = None if unix is None else _check_path(unix)
         self._sock = sock
+        self._listening: socket.socket | None = None
         self._address: tuple[str, int] | str | None = None
         self._inode: tuple[int, int] | None = None
 
     def listen(self) -> socket.socket:
-        """Return a listening socket, not blocking, that is the caller's to close.
+        """Return a listening socket, not blocking; :meth:`close` closes it.
 
         Raises:
             StartError: It could not be had.
@@ -91,6 +92,7 @@ class Endpoint:
                 listening = self._open()
             except OSError as error:
                 raise _start_error(error, where) from error
+        self._listening = listening
         listening.setblocking(False)
         self._note_address(listening)
         return listening
@@ -115,6 +117,11 @@ class Endpoint:
         return self._address
 
     @property
+    def is_known(self) -> bool:
+        """True once listen() has been called."""
+        return self._address is not None
+
+    @property
     def port(self) -> int:
         """The TCP port; StateError before listen() and for a UNIX socket."""
         address = self._known_address()
@@ -133,8 +140,23 @@ class Endpoint:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
-    def remove(self) -> None:
-        """Remove the file of our UNIX socket, unless it is another's by now."""
+    def close_socket(self) -> None:
+        """Close this descriptor; duplicates go on listening."""
+        if self._listening is not None:
+            self._listening.close()
+            self._listening = None
+
+    def close(self) -> None:
+        """End the listening, and remove the file of our UNIX socket."""
+        if self._listening is not None and self._sock is None:
+            # Whoever is stuck may have a duplicate, on which nobody must wait.
+            with contextlib.suppress(OSError):
+                self._listening.shutdown(socket.SHUT_RDWR)
+        self.close_socket()
+        self._remove()
+
+    def _remove(self) -> None:
+        """Remove our file, unless it is another's by now."""
         if self._unix is not None and self._inode is not None:
             with contextlib.suppress(OSError):
                 if self._inode == _inode_of(self._unix):
@@ -142,8 +164,22 @@ class Endpoint:
         self._inode = None
 
     def forget(self) -> None:
-        """Leave the file alone: in a fork's child it is the parent's."""
+        """Leave all but our descriptor alone: in a fork's child it is the parent's."""
+        self.close_socket()
         self._inode = None
+
+
+def duplicate(listening: socket.socket) -> int:
+    """Return another descriptor of a listening socket.
+
+    Raises:
+        StartError: There are none left.
+    """
+    try:
+        return os.dup(listening.fileno())
+    except OSError as error:
+        number = error.errno or errno.EMFILE
+        raise StartError(number, f"cannot listen: {error.strerror}") from error
 
 
 def _start_error(error: OSError, where: str) -> StartError:

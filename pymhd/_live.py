@@ -11,7 +11,7 @@ import itertools
 import os
 from typing import TYPE_CHECKING, cast
 
-from pymhd import _log
+from pymhd import _log, response, upgrade
 from pymhd._library import lib
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ def _stop_all() -> None:
 def _after_fork_in_child() -> None:
     lib.pymhd_forked()
     _log.forked()
+    response.forked()
+    upgrade.forked()
     for daemon in list(_daemons):
         daemon._forked()
     _daemons.clear()

@@ -10,22 +10,32 @@ something behind on every foreign thread. The thread lives as long as a daemon d
 
 import contextlib
 import logging
+import sys
 import threading
 import traceback
 from queue import Empty, SimpleQueue
 
 from pymhd._library import copy_bytes, ffi, lib
 
-__all__ = ["log", "report", "report_later", "start", "stop"]
+__all__ = ["log", "name_of", "report", "report_later", "start", "stop"]
 
 logger = logging.getLogger("pymhd")
 
 _LINE_SIZE = 256
 # What report_later() is given: a message and the exception behind it.
 _later: SimpleQueue[tuple[str, BaseException]] = SimpleQueue()
-_lock = threading.Lock()  # guards the two below
+# Guards the two below; reentrant, for a signal handler that stops a daemon.
+_lock = threading.RLock()
 _users = 0
 _thread: threading.Thread | None = None
+
+
+def name_of(function: object) -> str:
+    """Name a callable of the user's, whose own repr() might fail."""
+    name = getattr(type(function), "__name__", "?")
+    with contextlib.suppress(BaseException):
+        name = str(getattr(function, "__qualname__", name))
+    return name
 
 
 def log(level: int, message: str, error: BaseException | None = None) -> None:
@@ -39,6 +49,9 @@ def log(level: int, message: str, error: BaseException | None = None) -> None:
     except BaseException:
         with contextlib.suppress(BaseException):
             traceback.print_exc()
+            print(message, file=sys.stderr)
+            if error is not None:
+                traceback.print_exception(error)
 
 
 def report(message: str, error: BaseException) -> None:
@@ -68,7 +81,8 @@ def _drain() -> None:
 
 
 def _run() -> None:
-    while _users:
+    own = threading.current_thread()
+    while _thread is own:
         lib.pymhd_log_wait()
         _drain()
 
@@ -80,7 +94,11 @@ def start() -> None:
         _users += 1
         if _thread is None:
             _thread = threading.Thread(target=_run, name="pymhd-log", daemon=True)
-            _thread.start()
+            try:
+                _thread.start()
+            except BaseException:
+                _users, _thread = _users - 1, None
+                raise
 
 
 def stop() -> None:
@@ -88,19 +106,19 @@ def stop() -> None:
     global _users, _thread
     with _lock:
         _users -= 1
-        thread, last = _thread, not _users
-        if last:
-            _thread = None
-    if last and thread is not None:
+        if _users or _thread is None:
+            return
+        thread, _thread = _thread, None
         lib.pymhd_log_wake()
-        # Not for ever: a handler of the user's logging may be what hangs.
+        # Under the lock, so that there is never a second one to be woken instead; not
+        # for ever: a handler of the user's logging may be what hangs.
         if thread is not threading.current_thread():
             thread.join(timeout=1)
-        _drain()
+    _drain()
 
 
 def forked() -> None:
     """Begin anew in a fork's child, which has none of the parent's threads."""
     global _users, _thread, _lock, _later
     _users, _thread = 0, None
-    _lock, _later = threading.Lock(), SimpleQueue()
+    _lock, _later = threading.RLock(), SimpleQueue()

@@ -24,7 +24,9 @@ class Sessions:
     def __init__(self) -> None:
         # Added to by the thread that runs libmicrohttpd, removed from by each thread
         # itself: single operations, which need no lock.
-        self._threads: dict[threading.Thread, Upgraded] = {}
+        self._threads: dict[threading.Thread, tuple[Target, Upgraded]] = {}
+
+        self._stoppers: set[int] = set()
 
     def begin(self, target: Target, stream: Upgraded) -> None:
         """Call the target in a thread of its own; then the stream is closed.
@@ -38,7 +40,7 @@ class Sessions:
             name=f"pymhd-session-{next(_numbers)}",
             daemon=True,
         )
-        self._threads[thread] = stream
+        self._threads[thread] = (target, stream)
         try:
             thread.start()
         except BaseException:
@@ -52,7 +54,9 @@ class Sessions:
             # The peer or stop() has ended it, which is no mistake of the target's.
             _log.log(logging.INFO, f"an upgraded connection ended: {error!r}")
         except BaseException as error:
-            _log.report(f"{target!r} failed; its connection is closed", error)
+            _log.report(
+                f"{_log.name_of(target)}() failed; its connection is closed", error
+            )
         finally:
             stream.close()
             del self._threads[threading.current_thread()]
@@ -60,18 +64,23 @@ class Sessions:
     def close_own(self) -> None:
         """Close the session that the calling thread serves, if it serves one."""
         own = threading.get_ident()
-        for thread, stream in list(self._threads.items()):
+        for thread, (_, stream) in list(self._threads.items()):
             if thread.ident == own:
+                self._stoppers.add(own)
                 stream.close()
 
-    def join(self, deadline: float) -> int:
+    def join(self, deadline: float) -> list[str]:
         """Wait for the threads until a time of ``time.monotonic()``.
 
+        Those that called stop() themselves are not waited for: they wait, too.
+
         Returns:
-            How many are still running; the caller's own is not waited for.
+            The names of the callables that have not returned.
         """
-        own = threading.get_ident()
-        others = [thread for thread in list(self._threads) if thread.ident != own]
-        for thread in others:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        return sum(thread.is_alive() for thread in others)
+        late = []
+        for thread, (target, _) in list(self._threads.items()):
+            if thread.ident not in self._stoppers:
+                thread.join(max(0.0, deadline - time.monotonic()))
+                if thread.is_alive():
+                    late.append(_log.name_of(target))
+        return late

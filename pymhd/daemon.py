@@ -21,7 +21,8 @@ from typing import Any, Literal, Self, final
 from pymhd import _callbacks, _live, _log
 from pymhd._driver import Driver, PerConnection, Settings
 from pymhd._exchange import Exchange, Handler
-from pymhd._listen import Endpoint
+from pymhd._latch import Latch, clamped
+from pymhd._listen import Endpoint, duplicate
 from pymhd._pump import Pump
 from pymhd._sessions import Sessions
 from pymhd.errors import StateError
@@ -108,7 +109,7 @@ class Daemon:
         unix: The path of a UNIX socket to listen on instead. One that nobody listens
             on is replaced; it is removed at the end.
         sock: A socket, or its descriptor, that listens already. It is duplicated, and
-            stays the caller's to close.
+            stays the caller's to close, but does not block any more.
         threads: 1; a number of threads to serve the connections; or
             ``"per-connection"``, a thread for each.
         limits: What clients are granted.
@@ -144,7 +145,7 @@ class Daemon:
         self._lock = threading.RLock()
         self._state = _State.NEW
         self._stopper = 0
-        self._stopped = threading.Event()
+        self._stopped = Latch()
         self._drivers: list[Driver] = []
         self._sessions = Sessions()
 
@@ -179,12 +180,10 @@ class Daemon:
             _live.began(self)
 
     def _begin(self) -> None:
-        listening = self._endpoint.listen()
         try:
-            with listening:
-                count = self._threads if isinstance(self._threads, int) else 1
-                for _ in range(count):
-                    self._drivers.append(self._make_driver(listening, count))
+            listening = self._endpoint.listen()
+            for connections in self._shares():
+                self._drivers.append(self._make_driver(listening, connections))
             for driver in self._drivers:
                 driver.begin()
         except BaseException:
@@ -195,17 +194,23 @@ class Daemon:
         for driver in self._drivers:
             driver.abort()
         self._drivers.clear()
-        self._endpoint.remove()
+        self._endpoint.close()
 
-    def _make_driver(self, listening: socket.socket, count: int) -> Driver:
+    def _shares(self) -> list[int]:
+        """Divide the connections among the drivers: as many, or fewer, as threads."""
+        connections = self._limits.connections or _default_connections()
+        threads = self._threads if isinstance(self._threads, int) else 1
+        count = min(threads, connections)
+        return [(connections + number) // count for number in range(count)]
+
+    def _make_driver(self, listening: socket.socket, connections: int) -> Driver:
         limits = self._limits
-        connections = limits.connections or _default_connections()
         per_connection = self._threads == "per-connection"
         settings = Settings(
             # libmicrohttpd closes it, so each of its daemons gets one of its own.
-            listen_fd=os.dup(listening.fileno()),
+            listen_fd=duplicate(listening),
             per_connection=per_connection,
-            connections=max(1, connections // count),
+            connections=connections,
             connections_per_ip=limits.connections_per_ip,
             timeout_seconds=limits.timeout,
             memory=limits.memory,
@@ -253,7 +258,7 @@ class Daemon:
         return sum(driver.upgraded for driver in self._drivers)
 
     def __repr__(self) -> str:
-        where = "" if self._state is _State.NEW else f" {self.url}"
+        where = f" {self.url}" if self._endpoint.is_known else ""
         return f"<pymhd.Daemon{where}, {self._state.value}>"
 
     # --- end ---
@@ -270,20 +275,22 @@ class Daemon:
             raise StateError(f"this daemon {self._state.value}")
         for driver in self._drivers:
             driver.quiesce()
+        self._endpoint.close_socket()
 
     def stop(self, timeout: float = 5.0) -> None:
         """Stop in order; it always returns, at most a second after the timeout.
 
         It stops listening, answers new requests with 503, wakes the sessions of
         upgraded connections with an end of input, and waits for requests and sessions
-        to end. What has not ended within the timeout is cut and named in the log.
-        Further calls wait for the first one; before :meth:`start` there is nothing to
-        do.
+        to end. What has not ended within the timeout is cut and named in the log. If
+        the caller serves an upgraded connection, that one is closed first. Further
+        calls wait for the first one; before :meth:`start` there is nothing to do.
 
         Args:
             timeout: Seconds to wait for what is under way.
 
         Raises:
+            TypeError, ValueError: The timeout is no number of seconds.
             StateError: Called from a handler, which it would wait for.
 
         Wraps ``MHD_stop_daemon``.
@@ -293,11 +300,12 @@ class Daemon:
                 "stop() was called from a handler and would wait for itself: call it "
                 "from another thread, or let wait() return"
             )
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + clamped(timeout)
+        self._sessions.close_own()
         with self._lock:
             if self._state is _State.NEW:
                 self._state = _State.STOPPED
-                self._stopped.set()
+                self._stopped.open()
                 return
             first = self._state is _State.RUNNING
             if first:
@@ -310,7 +318,6 @@ class Daemon:
 
     def _stop(self, deadline: float) -> None:
         try:
-            self._sessions.close_own()
             for driver in self._drivers:
                 driver.begin_stop(deadline)
             margin = deadline + _STOP_MARGIN_SECONDS
@@ -318,33 +325,35 @@ class Daemon:
             sessions = self._sessions.join(margin)
             self._report(stuck, sessions)
         finally:
-            self._endpoint.remove()
+            self._endpoint.close()
             self._state = _State.STOPPED
             _live.ended(self)
-            self._stopped.set()
+            self._stopped.open()
             _log.stop()
 
-    def _report(self, stuck: int, sessions: int) -> None:
+    def _report(self, stuck: int, sessions: list[str]) -> None:
         if stuck:
             _log.log(
                 logging.WARNING,
                 f"stop(): {stuck} of {len(self._drivers)} threads that serve "
-                "connections did not end in time: a handler blocks; libmicrohttpd is "
-                "stopped when it returns",
+                f"connections did not end in time: a handler blocks, "
+                f"{_log.name_of(self._handler)}(); libmicrohttpd is stopped when it "
+                "returns",
             )
         if sessions:
             _log.log(
                 logging.WARNING,
-                f"stop(): {sessions} upgraded connections were cut: their callables "
-                "did not return in time",
+                f"stop(): {len(sessions)} upgraded connections were cut, because "
+                f"{', '.join(f'{name}()' for name in sorted(set(sessions)))} did not "
+                "return in time",
             )
 
     def _forked(self) -> None:
         """In a fork's child: this daemon is the parent's."""
         self._lock = threading.RLock()
         self._state = _State.STOPPED
-        self._stopped = threading.Event()
-        self._stopped.set()
+        self._stopped = Latch()
+        self._stopped.open()
         self._endpoint.forget()
 
     # --- wait ---
@@ -366,6 +375,7 @@ class Daemon:
         """
         if self._state is _State.NEW:
             raise StateError(f"this daemon {self._state.value}: start() it before")
+        timeout = None if timeout is None else clamped(timeout)
         if threading.current_thread() is not threading.main_thread():
             return self._stopped.wait(timeout)
         defaults: dict[int, Any] = {
@@ -373,13 +383,15 @@ class Daemon:
             signal.SIGTERM: signal.SIG_DFL,
         }
         ours = [n for n, default in defaults.items() if signal.getsignal(n) is default]
+        interrupt = _Interrupt()
         try:
             for number in ours:
-                signal.signal(number, _interrupt)
+                signal.signal(number, interrupt)
             return self._stopped.wait(timeout)
         except _Interrupted:
             return True
         finally:
+            interrupt.armed = False
             for number in ours:
                 signal.signal(number, defaults[number])
 
@@ -391,8 +403,15 @@ class Daemon:
         self.stop()
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise _Interrupted
+class _Interrupt:
+    """A signal handler that interrupts once."""
+
+    armed = True
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.armed:
+            self.armed = False
+            raise _Interrupted
 
 
 def _check_handler(handler: object) -> None:

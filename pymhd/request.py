@@ -8,7 +8,7 @@ No object in here points into C.
 from typing import Self, final
 from urllib.parse import unquote_to_bytes
 
-from pymhd._fields import Headers, Query
+from pymhd._fields import Headers, Query, tokens
 from pymhd.errors import StateError
 
 __all__ = ["Address", "Request"]
@@ -154,8 +154,13 @@ class Request:
         Returns:
             False also for HTTP/1.0, and for an ``Upgrade`` field without
             ``Connection: upgrade``: RFC 9110 has both ignored.
+
+        Raises:
+            TypeError: The protocol is no str.
         """
-        wanted = None if protocol is None else protocol.split(",")
+        if protocol is not None and not isinstance(protocol, str):
+            raise TypeError(f"protocol must be a str, not {type(protocol).__name__}")
+        wanted = None if protocol is None else tokens(protocol)
         return self._chosen(wanted) is not None
 
     def _chosen(self, protocols: list[str] | None) -> str | None:
@@ -168,8 +173,7 @@ class Request:
         if protocols is None:
             return offered[0] if offered else None
         folded = {protocol.lower() for protocol in offered}
-        ours = (protocol.strip(" \t") for protocol in protocols)
-        return next((mine for mine in ours if mine.lower() in folded), None)
+        return next((mine for mine in protocols if mine.lower() in folded), None)
 
     def __repr__(self) -> str:
         if self._ended:

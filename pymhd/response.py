@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Response"]
 
 Fields: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
+Body: TypeAlias = str | bytes | bytearray | memoryview
 Run: TypeAlias = Literal["thread", "inline"]
 
 _SWITCHING_PROTOCOLS = 101
@@ -30,6 +31,12 @@ _BY_LIBMICROHTTPD = {"content-length", "transfer-encoding"}
 _NO_TABS = lib.pymhd_header_version() < packed_version("0.9.74")
 # Guards the fields of every response until they are frozen; nothing is called under it.
 _lock = threading.Lock()
+
+
+def forked() -> None:
+    """Make the lock anew in a fork's child, where nobody would release it."""
+    global _lock
+    _lock = threading.Lock()
 
 
 def _pairs(headers: Fields | None) -> Iterable[tuple[str, str]]:
@@ -64,7 +71,7 @@ class Response:
 
     Args:
         body: ``str`` is sent as UTF-8, with the Content-Type ``text/plain;
-            charset=utf-8`` if ``headers`` give no other; ``bytes`` as they are.
+            charset=utf-8`` if ``headers`` give no other; bytes as they are.
         status: 200 to 599.
         headers: A mapping, or pairs if a name stands more than once.
 
@@ -87,7 +94,7 @@ class Response:
     )
 
     def __init__(
-        self, body: str | bytes = b"", status: int = 200, headers: Fields | None = None
+        self, body: Body = b"", status: int = 200, headers: Fields | None = None
     ) -> None:
         text = isinstance(body, str)
         if isinstance(body, str):

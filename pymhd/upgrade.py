@@ -25,10 +25,22 @@ if TYPE_CHECKING:
 __all__ = ["Upgraded"]
 
 
-def _abandoned(sock: socket.socket, session: int) -> None:
+# How often this process has been forked: what is older is a parent's.
+_forks = 0
+
+
+def forked() -> None:
+    """Take note, in a fork's child, that every stream is the parent's."""
+    global _forks
+    _forks += 1
+
+
+def _abandoned(sock: socket.socket, session: int, born: int) -> None:
     # A finalizer: it may run on any thread, between any two instructions. It takes no
     # lock of Python's and calls no function of libmicrohttpd's.
     sock.close()
+    if born != _forks:
+        return
     lib.pymhd_session_close(session)
     warnings.warn(
         f"an upgraded connection (session {session}) was not closed before the last "
@@ -52,6 +64,7 @@ class Upgraded:
 
     __slots__ = (
         "__weakref__",
+        "_born",
         "_closed",
         "_early",
         "_finalizer",
@@ -63,6 +76,7 @@ class Upgraded:
         "_users",
     )
 
+    _born: int
     _sock: socket.socket
     _session: int
     _early: bytes
@@ -85,6 +99,8 @@ class Upgraded:
     ) -> Self:
         self = cls.__new__(cls)
         self._sock = socket.socket(fileno=fd)
+        self._sock.settimeout(None)  # whatever socket.setdefaulttimeout() says
+        self._born = _forks
         self._session = session
         self._early = early
         self._request = request
@@ -92,7 +108,9 @@ class Upgraded:
         self._lock = threading.Lock()
         self._users = 0
         self._closed = False
-        self._finalizer = weakref.finalize(self, _abandoned, self._sock, session)
+        self._finalizer = weakref.finalize(
+            self, _abandoned, self._sock, session, _forks
+        )
         self._finalizer.atexit = False
         return self
 
@@ -124,30 +142,35 @@ class Upgraded:
 
     # --- the descriptor's users ---
 
+    def _locking(self) -> threading.Lock:
+        if self._born != _forks:
+            # A fork's child: no thread of the parent's is in here any more, and close()
+            # must close a copy and leave the connection alone.
+            self._born, self._users, self._lock = _forks, 0, threading.Lock()
+        return self._lock
+
     def _check_open(self) -> None:
         if self._closed:
             raise StateError("this upgraded connection has been closed")
 
     @contextlib.contextmanager
     def _socket(self) -> Iterator[socket.socket]:
-        with self._lock:
+        with self._locking():
             self._check_open()
             self._users += 1
         try:
             yield self._sock
         except OSError:
-            if self._closed:  # close() is what has failed it
-                self._check_open()
+            self._check_open()  # close() may be what has failed it
             raise
         finally:
-            with self._lock:
-                self._users -= 1
-                last = self._closed and not self._users
-            if last:
-                self._release()
+            self._leave()
 
-    def _release(self) -> None:
-        if self._finalizer.detach() is not None:
+    def _leave(self) -> None:
+        with self._locking():
+            self._users -= 1
+            last = self._closed and not self._users
+        if last and self._finalizer.detach() is not None:
             self._sock.close()
             lib.pymhd_session_close(self._session)
 
@@ -156,20 +179,25 @@ class Upgraded:
 
         What was sent arrives, although this returns at once: our FIN goes out behind
         it, and input is read and forgotten until the peer's FIN, for at most 1 s and
-        1 MiB. Calls that are blocked in other threads raise StateError.
+        1 MiB. Calls that are blocked in other threads raise StateError, a recv() when
+        that is over.
 
         Wraps ``MHD_upgrade_action(MHD_UPGRADE_ACTION_CLOSE)``.
         """
-        with self._lock:
+        with self._locking():
             if self._closed:
                 return
             self._closed = True
-            in_use = self._users > 0
+            self._users += 1
+            in_use = self._users > 1
         if in_use:
+            # Not SHUT_RDWR: after that the kernel answers input with an RST, which
+            # would destroy our last bytes. csrc wakes whoever is blocked in recv()
+            # when it is through.
             with contextlib.suppress(OSError):
-                self._sock.shutdown(socket.SHUT_RDWR)
-        else:
-            self._release()
+                self._sock.shutdown(socket.SHUT_WR)
+            lib.pymhd_session_close(self._session)
+        self._leave()
 
     def __enter__(self) -> Self:
         self._check_open()
@@ -181,7 +209,7 @@ class Upgraded:
     # --- receiving ---
 
     def _take_early(self, size: int) -> bytes:
-        with self._lock:
+        with self._locking():
             self._check_open()
             taken, self._early = self._early[:size], self._early[size:]
         return taken
@@ -206,9 +234,7 @@ class Upgraded:
             return self._take_early(size)
         with self._socket() as sock:
             data = sock.recv(size)
-            # Ended by close() in another thread, which is no end of the peer's.
-            if not data and size:
-                self._check_open()
+            self._check_open()  # not closed by another thread meanwhile
             return data
 
     def recv_into(self, buffer: "WriteableBuffer", size: int = 0) -> int:
@@ -223,13 +249,16 @@ class Upgraded:
         """
         if self._early:
             view = memoryview(buffer).cast("B")
-            data = self._take_early(min(size or len(view), len(view)))
+            if view.readonly:
+                raise TypeError("the buffer must be writable")
+            if not 0 <= size <= len(view):
+                raise ValueError(f"size must be from 0 to {len(view)}, not {size}")
+            data = self._take_early(size or len(view))
             view[: len(data)] = data
             return len(data)
         with self._socket() as sock:
             count = sock.recv_into(buffer, size)
-            if not count:
-                self._check_open()
+            self._check_open()
             return count
 
     # --- sending ---
@@ -309,7 +338,9 @@ class Upgraded:
     ) -> io.IOBase:
         """Return a file object for the stream.
 
-        Closing the file flushes it and leaves the connection open.
+        Closing the file flushes it and leaves the connection open. Of a text file in
+        mode ``"rw"`` a write forgets what was read ahead, as everywhere in :mod:`io`:
+        it is for a peer that waits for each answer.
 
         Args:
             mode: Of ``r``, ``w``, ``rw``, with ``b`` for bytes.

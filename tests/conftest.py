@@ -31,6 +31,12 @@ def serve() -> Iterator[Serve]:
         daemon.stop()
 
 
+def pytest_collection_finish() -> None:
+    """Spare the collections after each test a walk over all of pytest."""
+    gc.collect()
+    gc.freeze()
+
+
 def _descriptors() -> set[str]:
     return {f"{fd} -> {_target(fd)}" for fd in os.listdir("/proc/self/fd")}
 

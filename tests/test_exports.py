@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: MIT
+"""What the package gives to its users: names, types, and their documentation."""
+
+import importlib
+import importlib.resources
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from types import FunctionType, ModuleType
+
+import pytest
+
+import pymhd
+
+# Its own two names, which are no Python object's.
+RAW = {"ffi", "lib"}
+
+
+def public_modules() -> dict[str, ModuleType]:
+    """Import every module whose name has no underscore in front."""
+    return {
+        found.name: importlib.import_module(f"pymhd.{found.name}")
+        for found in pkgutil.iter_modules(pymhd.__path__)
+        if not found.name.startswith("_")
+    }
+
+
+MODULES = public_modules()
+
+
+def public_names() -> set[str]:
+    """Return what the public modules offer for the package to gather."""
+    return {name for module in MODULES.values() for name in module.__all__}
+
+
+CLASSES = [
+    getattr(pymhd, name)
+    for name in pymhd.__all__
+    if inspect.isclass(getattr(pymhd, name))
+]
+ERRORS = [c for c in CLASSES if issubclass(c, Exception)]
+
+
+def methods() -> Iterator[tuple[str, object]]:
+    """Yield every public method and property of the public classes."""
+    for cls in CLASSES:
+        for name, member in vars(cls).items():
+            if isinstance(member, staticmethod | classmethod):
+                member = member.__func__
+            if not name.startswith("_") and isinstance(member, FunctionType | property):
+                yield f"{cls.__name__}.{name}", member
+
+
+def test_the_package_exports_what_its_modules_do() -> None:
+    """And the raw layer; a module that is not gathered says so here."""
+    # Type aliases are for annotations: pymhd.request.Address.
+    aliases = {"Address"}
+    assert set(pymhd.__all__) == (public_names() - aliases) | RAW
+
+
+def test_the_names_are_sorted_and_stand_once() -> None:
+    """So that a diff shows what came."""
+    assert pymhd.__all__ == sorted(set(pymhd.__all__))
+
+
+@pytest.mark.parametrize("name", pymhd.__all__)
+def test_every_name_is_there(name: str) -> None:
+    """``from pymhd import *`` works."""
+    assert hasattr(pymhd, name)
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_every_module_names_what_is_public(name: str) -> None:
+    """In ``__all__``, and all of it exists; and it has a docstring."""
+    module = MODULES[name]
+    assert all(hasattr(module, exported) for exported in module.__all__)
+    assert module.__doc__
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_a_public_module_defines_what_it_exports(name: str) -> None:
+    """Every class and function has one home."""
+    module = MODULES[name]
+    for exported in module.__all__:
+        home = getattr(getattr(module, exported), "__module__", module.__name__)
+        assert home in (module.__name__, "types", "builtins")
+
+
+@pytest.mark.parametrize("cls", [c for c in CLASSES if c not in ERRORS])
+def test_every_class_is_final(cls: type) -> None:
+    """Nothing here is made to be derived from; errors are a tree."""
+    assert getattr(cls, "__final__", False) is True
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_every_class_is_documented(cls: type) -> None:
+    """With a summary that ends its first line as a sentence does."""
+    assert cls.__doc__
+    assert cls.__doc__.partition("\n")[0].endswith((".", ":"))
+
+
+@pytest.mark.parametrize("member", [pytest.param(m, id=n) for n, m in methods()])
+def test_every_method_is_documented(member: object) -> None:
+    """With a docstring of its own."""
+    assert member.__doc__
+
+
+@pytest.mark.parametrize("cls", [pymhd.Request, pymhd.Upgraded])
+def test_what_only_pymhd_makes_cannot_be_made(cls: type) -> None:
+    """The message says where they come from."""
+    with pytest.raises(TypeError, match="pymhd makes"):
+        cls()
+
+
+def test_the_package_is_typed() -> None:
+    """PEP 561; the marker is empty."""
+    marker = importlib.resources.files(pymhd) / "py.typed"
+    assert marker.read_bytes() == b""
+
+
+def test_the_raw_layer_has_the_function_that_this_is_about() -> None:
+    """MHD_response_for_upgrade() refuses a NULL handler with NULL."""
+    null = pymhd.ffi.NULL
+    assert pymhd.lib.MHD_response_for_upgrade(null, null) == null
