@@ -77,7 +77,7 @@ struct pymhd_daemon
   struct pymhd_response *refusal[REFUSALS];
 
   atomic_uint connections;
-  atomic_uint requests;         /* Python's, and not yet answered in full */
+  atomic_uint requests;         /* whose head is here, not yet answered in full */
   atomic_uint upgraded;
   atomic_int_fast64_t next_token;       /* of requests, in "per-connection" */
   atomic_bool refusing;         /* stop() has begun */

@@ -66,14 +66,13 @@ end (struct request *request)
 
   if (ENDED == request->phase)
     return;
+  if (BEGUN != request->phase)
+    atomic_fetch_sub (&daemon->requests, 1);
   request->phase = ENDED;
-  free (request->body.at);
-  request->body = (struct text) { 0 };
-  if (0 == request->token)
-    return;
   if (! daemon->per_connection)
     slots_remove (&daemon->asked, request->token);
-  atomic_fetch_sub (&daemon->requests, 1);
+  free (request->body.at);
+  request->body = (struct text) { 0 };
 }
 
 
@@ -158,6 +157,7 @@ receive_head (struct request *request,
 
   response_drain ();
   request->phase = RECEIVING;
+  atomic_fetch_add (&daemon->requests, 1);
   if (atomic_load (&daemon->refusing))
     refuse (request, UNAVAILABLE);
   else if ( (! head_is_http_1 (version)) ||
@@ -225,7 +225,6 @@ hand_over (struct request *request,
 
   if (! give_token (request))
     return FAILED;
-  atomic_fetch_add (&daemon->requests, 1);
   event->request = request->token;
   event->text_size = (int64_t) text->size - event->text_at;
   event->body = (int64_t) (intptr_t) request->body.at;

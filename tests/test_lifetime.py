@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: MIT
+"""What dies when: objects, tables, threads and descriptors."""
+
+import contextlib
+import gc
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+
+import pytest
+from live import (
+    MODES,
+    TIMEOUT,
+    Mode,
+    Serve,
+    connect,
+    echo,
+    eventually,
+    read_exactly,
+    read_head,
+    read_to_end,
+    upgraded,
+)
+
+import pymhd
+from pymhd import _live, _log
+
+GET = b"GET / HTTP/1.1\r\nHost: t\r\n\r\n"
+
+each_mode = pytest.mark.parametrize("threads", MODES)
+
+
+def is_dead(ghost: "weakref.ref[object]") -> bool:
+    """Tell whether an object has gone, cycles included."""
+    gc.collect()
+    return ghost() is None
+
+
+def tables_are_empty() -> bool:
+    """Tell whether nothing is left of any daemon."""
+    return (
+        not _live._drivers
+        and not _live._daemons
+        and pymhd.lib.pymhd_sessions_live() == 0
+    )
+
+
+class Handler:
+    """A handler that can be watched."""
+
+    def __call__(self, request: pymhd.Request) -> pymhd.Response:
+        return pymhd.Response("hello\n")
+
+
+@each_mode
+def test_a_handler_goes_with_its_daemon(threads: Mode) -> None:
+    """After stop(), nobody keeps it."""
+    handler = Handler()
+    daemon = pymhd.Daemon(handler, threads=threads)
+    ghosts = [weakref.ref[object](handler), weakref.ref[object](daemon)]
+    with daemon, connect(daemon) as sock:
+        sock.sendall(GET)
+        assert read_head(sock).startswith(b"HTTP/1.1 200 ")
+    del handler, daemon
+    assert all(is_dead(ghost) for ghost in ghosts)
+
+
+def test_a_daemon_that_was_never_started_goes_as_any_object() -> None:
+    """It owns nothing yet."""
+    daemon = pymhd.Daemon(Handler())
+    ghost = weakref.ref[object](daemon)
+    del daemon
+    assert is_dead(ghost)
+    assert tables_are_empty()
+
+
+@each_mode
+def test_a_response_goes_when_it_has_been_sent(serve: Serve, threads: Mode) -> None:
+    """Although its connection goes on."""
+    ghosts: SimpleQueue[weakref.ref[object]] = SimpleQueue()
+
+    def handler(request: pymhd.Request) -> pymhd.Response:
+        response = pymhd.Response("hello\n")
+        ghosts.put(weakref.ref(response))
+        return response
+
+    daemon = serve(handler, threads=threads)
+    with connect(daemon) as sock:
+        sock.sendall(GET)
+        read_head(sock)
+        ghost = ghosts.get(timeout=TIMEOUT)
+        eventually(lambda: is_dead(ghost), "the end of the response")
+
+
+def test_a_response_that_nobody_used_goes() -> None:
+    """Built in C or not."""
+    for build in (False, True):
+        response = pymhd.Response("hello\n")
+        if build:
+            response._pointer()
+        ghost = weakref.ref[object](response)
+        del response
+        assert is_dead(ghost)
+
+
+@each_mode
+def test_a_request_goes_with_its_handlers_return(serve: Serve, threads: Mode) -> None:
+    """Nobody else has it; whoever keeps it gets StateError."""
+    kept: SimpleQueue[pymhd.Request] = SimpleQueue()
+    ghosts: SimpleQueue[weakref.ref[object]] = SimpleQueue()
+
+    def handler(request: pymhd.Request) -> pymhd.Response:
+        if request.path == "/keep":
+            kept.put(request)
+        ghosts.put(weakref.ref(request))
+        return pymhd.Response("hello\n")
+
+    daemon = serve(handler, threads=threads)
+    with connect(daemon) as sock:
+        sock.sendall(GET)
+        read_head(sock)
+        read_exactly(sock, len(b"hello\n"))
+        ghost = ghosts.get(timeout=TIMEOUT)
+        eventually(lambda: is_dead(ghost), "the end of the request")
+        sock.sendall(GET.replace(b"/", b"/keep", 1))
+        read_head(sock)
+        with pytest.raises(pymhd.StateError, match="ended"):
+            _ = kept.get(timeout=TIMEOUT).path
+
+
+@each_mode
+def test_an_upgraded_connection_goes_with_its_session(
+    serve: Serve, threads: Mode
+) -> None:
+    """The stream, its copy of the request, and the callable of a used response."""
+    ghosts: SimpleQueue[weakref.ref[object]] = SimpleQueue()
+
+    class Target:
+        def __call__(self, stream: pymhd.Upgraded) -> None:
+            ghosts.put(weakref.ref(stream))
+            ghosts.put(weakref.ref(stream.request))
+            ghosts.put(weakref.ref(self))
+            echo(stream)
+
+    def handler(request: pymhd.Request) -> pymhd.Response:
+        return pymhd.Response.for_upgrade(Target(), "echo")
+
+    daemon = serve(handler, threads=threads)
+    with upgraded(daemon) as sock:
+        watched = [ghosts.get(timeout=TIMEOUT) for _ in range(3)]
+        gc.collect()
+        assert all(ghost() is not None for ghost in watched)
+        sock.sendall(b"x")
+        assert read_exactly(sock, 1) == b"x"
+    for ghost in watched:
+        eventually(lambda ghost=ghost: is_dead(ghost), "the end")  # type: ignore[misc]
+    eventually(lambda: pymhd.lib.pymhd_sessions_live() == 0, "the end of the session")
+    assert daemon.is_running
+
+
+@each_mode
+def test_a_closed_inline_stream_goes_with_its_last_reference(
+    serve: Serve, threads: Mode
+) -> None:
+    """Nobody but the user keeps it, open or closed."""
+    streams: SimpleQueue[pymhd.Upgraded] = SimpleQueue()
+    switch = pymhd.Response.for_upgrade(streams.put, "echo", run="inline")
+    daemon = serve(lambda request: switch, threads=threads)
+    with upgraded(daemon):
+        stream = streams.get(timeout=TIMEOUT)
+        stream.close()
+        ghost = weakref.ref[object](stream)
+        del stream
+        eventually(lambda: is_dead(ghost), "the end of the stream")
+
+
+class _Messages(logging.Handler):
+    """Keeps the text of what is logged, and not the record with its traceback."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: SimpleQueue[str] = SimpleQueue()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.put(record.getMessage())
+
+
+@each_mode
+def test_a_failed_session_is_kept_by_nobody(
+    serve: Serve, threads: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But by its traceback, as long as somebody keeps that."""
+    messages = _Messages()
+    monkeypatch.setattr(logging.getLogger("pymhd"), "propagate", False)
+    monkeypatch.setattr(logging.getLogger("pymhd"), "handlers", [messages])
+    ghosts: SimpleQueue[weakref.ref[object]] = SimpleQueue()
+
+    def fail(stream: pymhd.Upgraded) -> None:
+        ghosts.put(weakref.ref(stream))
+        raise LookupError("on purpose")
+
+    switch = pymhd.Response.for_upgrade(fail, "echo")
+    daemon = serve(lambda request: switch, threads=threads)
+    with upgraded(daemon) as sock:
+        assert read_to_end(sock) == b""
+    assert "failed" in messages.texts.get(timeout=TIMEOUT)
+    ghost = ghosts.get(timeout=TIMEOUT)
+    eventually(lambda: is_dead(ghost), "the end of the stream")
+
+
+@each_mode
+def test_the_tables_are_empty_after_stop(threads: Mode) -> None:
+    """With requests answered, sessions open, closed and cut."""
+    switch = pymhd.Response.for_upgrade(echo, "echo")
+    daemon = pymhd.Daemon(
+        lambda request: switch if request.wants_upgrade() else pymhd.Response("x"),
+        threads=threads,
+    )
+    with contextlib.ExitStack() as stack:
+        with daemon:
+            assert len(_live._drivers) == (threads if threads == 3 else 1)
+            assert _live._daemons == {daemon}
+            for _ in range(5):
+                stack.enter_context(upgraded(daemon))
+                upgraded(daemon).close()
+                sock = stack.enter_context(connect(daemon))
+                sock.sendall(GET)
+                read_head(sock)
+        assert tables_are_empty()
+        assert (daemon.connections, daemon.upgraded) == (0, 0)
+        assert _log._users == 0
+        assert _log._thread is None
+
+
+@each_mode
+def test_three_hundred_connections_share_one_response(
+    serve: Serve, threads: Mode
+) -> None:
+    """All at once, plain ones on kept connections and upgraded ones."""
+    hello = pymhd.Response("hello\n")
+    switch = pymhd.Response.for_upgrade(echo, "echo")
+    ghosts = [weakref.ref[object](hello), weakref.ref[object](switch)]
+    responses = {False: hello, True: switch}
+    del hello, switch
+    daemon = serve(lambda request: responses[request.wants_upgrade()], threads=threads)
+    with contextlib.ExitStack() as stack:
+        plain = [stack.enter_context(connect(daemon)) for _ in range(250)]
+        for sock in plain:
+            sock.sendall(GET * 2)
+        switched = [stack.enter_context(upgraded(daemon)) for _ in range(50)]
+        for sock in switched:
+            sock.sendall(b"hello\n")
+        for sock in switched:
+            assert read_exactly(sock, 6) == b"hello\n"
+        for sock in plain:
+            for _ in range(2):
+                assert read_head(sock).startswith(b"HTTP/1.1 200 ")
+                assert read_exactly(sock, 6) == b"hello\n"
+        assert daemon.connections == 300
+    daemon.stop()
+    responses.clear()
+    assert all(is_dead(ghost) for ghost in ghosts)
+
+
+def _count(what: str) -> int:
+    return len(list(Path(f"/proc/self/{what}").iterdir()))
+
+
+def _stop_at_once(daemon: pymhd.Daemon) -> None:
+    """Nobody has come."""
+
+
+def _with_a_session(daemon: pymhd.Daemon) -> None:
+    with upgraded(daemon) as sock:
+        sock.sendall(b"x")
+        assert read_exactly(sock, 1) == b"x"
+
+
+@each_mode
+@pytest.mark.parametrize(
+    ("times", "use"), [(200, _stop_at_once), (60, _with_a_session)]
+)
+def test_starting_and_stopping_often_leaves_nothing_behind(
+    threads: Mode, times: int, use: Callable[[pymhd.Daemon], None]
+) -> None:
+    """Neither descriptors nor threads grow, nor objects."""
+    switch = pymhd.Response.for_upgrade(echo, "echo")
+
+    def once() -> None:
+        with pymhd.Daemon(lambda request: switch, threads=threads) as daemon:
+            use(daemon)
+
+    def settled() -> tuple[int, int]:
+        return _count("fd"), _count("task")
+
+    once()
+    before = settled()
+    for _ in range(times):
+        once()
+    eventually(lambda: settled() <= before, "the end of everything")
+    gc.collect()
+    assert not [o for o in gc.get_objects() if isinstance(o, pymhd.Daemon)]
+    assert tables_are_empty()
+
+
+def test_a_daemon_that_could_not_start_leaves_nothing_behind(serve: Serve) -> None:
+    """Neither descriptor nor thread, and the handler goes."""
+    other = serve(Handler())
+    before = os.listdir("/proc/self/fd")
+    handler = Handler()
+    ghost = weakref.ref[object](handler)
+    for _ in range(10):
+        with pytest.raises(pymhd.StartError):
+            pymhd.Daemon(handler, port=other.port).start()
+    del handler
+    assert is_dead(ghost)
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert not [t for t in threading.enumerate() if "per-connection" in t.name]
