@@ -89,6 +89,10 @@ client_end (struct pymhd_daemon *daemon,
 {
   if (NULL == client)
     return;
+  /* The close that follows would not do: a fork may have a copy of the
+     descriptor, and epoll would go on telling of it. */
+  if (! daemon->per_connection)
+    pump_unwatch (daemon, client->fd);
   (void) pthread_mutex_lock (&daemon->lock);
   if (NULL != client->previous)
     client->previous->next = client->next;

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """What the tests share: clients on raw sockets, and waiting."""
 
+import os
 import socket
 import time
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
+
+import pytest
 
 import pymhd
 
@@ -13,6 +16,12 @@ TIMEOUT = 10.0
 
 Mode = Literal["per-connection"] | int
 MODES: list[Mode] = [1, 3, "per-connection"]
+
+
+without_asan = pytest.mark.skipif(
+    "asan" in os.environ.get("LD_PRELOAD", ""),
+    reason="AddressSanitizer's allocator does not behave as the system's",
+)
 
 
 class Serve(Protocol):

@@ -6,7 +6,6 @@ import enum
 import gc
 import http
 import http.client
-import os
 import socket
 import threading
 import time
@@ -28,6 +27,7 @@ from live import (
     read_head,
     read_to_end,
     upgrade_request,
+    without_asan,
 )
 
 import pymhd
@@ -36,10 +36,6 @@ MIB = 1024 * 1024
 TEXT = "text/plain; charset=utf-8"
 GET = b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
 
-needs_plain_malloc = pytest.mark.skipif(
-    "asan" in os.environ.get("LD_PRELOAD", ""),
-    reason="needs a malloc that gives memory back; AddressSanitizer's keeps it",
-)
 in_every_mode = pytest.mark.parametrize("mode", MODES)
 
 
@@ -511,7 +507,7 @@ def test_a_response_dies_when_nobody_holds_it(serve: Serve, mode: Mode) -> None:
     eventually(lambda: all(r() is None for r in made), "the end of the responses")
 
 
-@needs_plain_malloc
+@without_asan
 @in_every_mode
 def test_the_memory_of_used_responses_is_freed(serve: Serve, mode: Mode) -> None:
     """The copies in C go, too, while the daemon runs."""
