@@ -3,7 +3,6 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 from typing import final
 
 __all__ = [
@@ -20,7 +19,6 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]+")
 _PROTOCOL = re.compile(rf"{_TOKEN.pattern}(?:/{_TOKEN.pattern})?")
 
 
-@lru_cache(maxsize=1024)
 def check_field(name: str, value: str) -> tuple[str, str]:
     """Return a header field that may be sent, its value stripped.
 

@@ -9,6 +9,7 @@ becomes of the Python object.
 import inspect
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias, final
 
 from pymhd._fields import Headers, check_field, check_protocols, tokens
@@ -49,6 +50,33 @@ def _pairs(headers: Fields | None) -> Iterable[tuple[str, str]]:
 
 def _lower_tokens(value: str) -> list[str]:
     return [token.lower() for token in tokens(value)]
+
+
+# Most programs send few different fields, and sets of fields, again and again.
+@lru_cache(maxsize=1024)
+def _sendable(name: str, value: str) -> tuple[str, str]:
+    """Return a field that a response may have, else raise ValueError."""
+    field = check_field(name, value)
+    if name.lower() in _BY_LIBMICROHTTPD:
+        raise ValueError(f"libmicrohttpd sets {name} itself, from the body")
+    if name.lower() == "connection" and "keep-alive" in _lower_tokens(value):
+        raise ValueError(
+            "libmicrohttpd keeps connections alive by itself: of Connection only "
+            'other options may be added, such as "close"'
+        )
+    return field
+
+
+@lru_cache(maxsize=256)
+def _block(fields: tuple[tuple[str, str], ...], switching: bool) -> bytes:
+    """Return fields as csrc takes them: names and values, each ended by a NUL."""
+    headers = Headers(fields)
+    options = [option.lower() for option in headers.list_of("Connection")]
+    if "Upgrade" in headers and not switching and "upgrade" not in options:
+        fields = (*fields, ("Connection", "Upgrade"))  # RFC 9110, section 7.8
+    text = "".join(f"{name}\0{value}\0" for name, value in fields)
+    block = text.encode("latin-1")
+    return block.replace(b"\t", b" ") if _NO_TABS else block
 
 
 def _check_status(status: int) -> int:
@@ -197,31 +225,32 @@ class Response:
 
         Wraps ``MHD_add_response_header``.
         """
-        field = check_field(name, value)
+        field = self._checked(name, value)
+        if field is not None:
+            with _lock:
+                self._check_not_frozen()
+                self._fields.append(field)
+
+    def _checked(self, name: str, value: str) -> tuple[str, str] | None:
+        """Return a field to add; None for one that stands there anyway."""
+        if not isinstance(name, str) or not isinstance(value, str):
+            return check_field(name, value)  # which says what is wrong
+        field = _sendable(name, value)
         folded = name.lower()
-        if folded in _BY_LIBMICROHTTPD:
-            raise ValueError(f"libmicrohttpd sets {name} itself, from the body")
-        if folded == "connection" and "keep-alive" in _lower_tokens(value):
-            raise ValueError(
-                "libmicrohttpd keeps connections alive by itself: of Connection only "
-                'other options may be added, such as "close"'
-            )
-        if self._target is not None and folded == "connection":
+        if self._target is None or folded not in ("connection", "upgrade"):
+            return field
+        if folded == "connection":
             if _lower_tokens(value) == ["upgrade"]:
-                return  # libmicrohttpd adds it; twice would be wrong
+                return None  # libmicrohttpd adds it; twice would be wrong
             raise ValueError(
                 f"an upgrade is sent with Connection: Upgrade, not {value!r}"
             )
-        if self._target is not None and folded == "upgrade":
-            if self.get_header("Upgrade") is not None:
-                raise ValueError(
-                    "the Upgrade field stands once: name several protocols in it, "
-                    "with commas, or remove the other one before"
-                )
-            field = (name, ", ".join(check_protocols(value)))
-        with _lock:
-            self._check_not_frozen()
-            self._fields.append(field)
+        if self.get_header("Upgrade") is not None:
+            raise ValueError(
+                "the Upgrade field stands once: name several protocols in it, with "
+                "commas, or remove the other one before"
+            )
+        return name, ", ".join(check_protocols(value))
 
     def remove_header(self, name: str) -> bool:
         """Remove every field of a name; tell whether there was one.
@@ -269,19 +298,8 @@ class Response:
             )
         return tokens(upgrade)
 
-    def _sent_fields(self) -> list[tuple[str, str]]:
-        """Return the fields with the one that Upgrade demands (RFC 9110, 7.8)."""
-        headers = Headers(self._fields)
-        options = [option.lower() for option in headers.list_of("Connection")]
-        if "Upgrade" in headers and self._target is None and "upgrade" not in options:
-            return [*self._fields, ("Connection", "Upgrade")]
-        return self._fields
-
     def _build(self) -> "SharedResponsePtr":
-        lines = "".join(f"{name}\0{value}\0" for name, value in self._sent_fields())
-        fields = lines.encode("latin-1")
-        if _NO_TABS:
-            fields = fields.replace(b"\t", b" ")
+        fields = _block(tuple(self._fields), self._target is not None)
         if self._target is not None:
             pointer = lib.pymhd_response_new_upgrade(fields, len(fields))
             function = "MHD_response_for_upgrade"
