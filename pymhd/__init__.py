@@ -7,7 +7,7 @@ the ``microhttpd.h`` that this was built against, under its C name, and
 """
 
 from pymhd._library import ffi, lib
-from pymhd.daemon import Daemon, Limits
+from pymhd.daemon import Daemon
 from pymhd.errors import (
     CallError,
     MHDError,
@@ -15,6 +15,7 @@ from pymhd.errors import (
     StartError,
     StateError,
 )
+from pymhd.limits import Limits
 from pymhd.request import Request
 from pymhd.response import Response
 from pymhd.upgrade import Upgraded

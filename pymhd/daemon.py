@@ -9,14 +9,10 @@ import enum
 import inspect
 import logging
 import os
-import resource
-import signal
 import socket
 import threading
 import time
-from dataclasses import dataclass, fields
-from types import FrameType
-from typing import Any, Literal, Self, final
+from typing import Literal, Self, final
 
 from pymhd import _callbacks, _live, _log
 from pymhd._driver import Driver, PerConnection, Settings
@@ -25,61 +21,17 @@ from pymhd._latch import Latch, clamped
 from pymhd._listen import Endpoint, duplicate
 from pymhd._pump import Pump
 from pymhd._sessions import Sessions
+from pymhd._signals import Interrupted, interrupting_signals
 from pymhd.errors import StateError
+from pymhd.limits import Limits, default_connections
 
-__all__ = ["Daemon", "Limits"]
+__all__ = ["Daemon"]
 
 assert _callbacks  # imported for the functions that it registers
 
 _STACK_BYTES = 8 << 20
-# Descriptors that are left to the rest of the process.
-_SPARE_DESCRIPTORS = 64
 # What stop() takes beyond its timeout at most, where something is stuck.
 _STOP_MARGIN_SECONDS = 0.5
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What a daemon grants its clients.
-
-    Raises:
-        TypeError, ValueError: A limit is no number, or out of range.
-    """
-
-    connections: int | None = None
-    """How many at once, upgraded ones included, at least 1. None: what the limit of
-    open files (``RLIMIT_NOFILE``) has room for, two descriptors each, since an upgraded
-    connection may take a second one. Wraps ``MHD_OPTION_CONNECTION_LIMIT``."""
-
-    connections_per_ip: int = 0
-    """How many at once from one address; 0: no limit. With ``threads=N`` each of the
-    N counts by itself. Wraps ``MHD_OPTION_PER_IP_CONNECTION_LIMIT``."""
-
-    timeout: int = 60
-    """Seconds without activity until a connection is closed; 0: never. It does not
-    apply to upgraded ones. Wraps ``MHD_OPTION_CONNECTION_TIMEOUT``."""
-
-    memory: int = 32 * 1024
-    """Bytes of memory for each connection, at least 1024; they bound the header of a
-    request. Wraps ``MHD_OPTION_CONNECTION_MEMORY_LIMIT``."""
-
-    body: int = 1024 * 1024
-    """Bytes of a request's body; a larger one is answered with 413."""
-
-    def __post_init__(self) -> None:
-        least = {"connections": 1, "memory": 1024}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value is None and field.name == "connections":
-                continue
-            if not isinstance(value, int) or isinstance(value, bool):
-                raise TypeError(f"Limits.{field.name} must be an int, not {value!r}")
-            if not least.get(field.name, 0) <= value < 2**31:
-                raise ValueError(
-                    f"Limits.{field.name} must be from {least.get(field.name, 0)} to "
-                    f"{2**31 - 1}, not {value}"
-                )
 
 
 class _State(enum.Enum):
@@ -87,10 +39,6 @@ class _State(enum.Enum):
     RUNNING = "is running"
     STOPPING = "is being stopped"
     STOPPED = "has been stopped"
-
-
-class _Interrupted(BaseException):
-    """Raised by the signal handlers of wait() and caught there."""
 
 
 @final
@@ -198,7 +146,7 @@ class Daemon:
 
     def _shares(self) -> list[int]:
         """Divide the connections among the drivers: as many, or fewer, as threads."""
-        connections = self._limits.connections or _default_connections()
+        connections = self._limits.connections or default_connections()
         threads = self._threads if isinstance(self._threads, int) else 1
         count = min(threads, connections)
         return [(connections + number) // count for number in range(count)]
@@ -378,22 +326,11 @@ class Daemon:
         timeout = None if timeout is None else clamped(timeout)
         if threading.current_thread() is not threading.main_thread():
             return self._stopped.wait(timeout)
-        defaults: dict[int, Any] = {
-            signal.SIGINT: signal.default_int_handler,
-            signal.SIGTERM: signal.SIG_DFL,
-        }
-        ours = [n for n, default in defaults.items() if signal.getsignal(n) is default]
-        interrupt = _Interrupt()
         try:
-            for number in ours:
-                signal.signal(number, interrupt)
-            return self._stopped.wait(timeout)
-        except _Interrupted:
+            with interrupting_signals():
+                return self._stopped.wait(timeout)
+        except Interrupted:
             return True
-        finally:
-            interrupt.armed = False
-            for number in ours:
-                signal.signal(number, defaults[number])
 
     def __enter__(self) -> Self:
         self.start()
@@ -401,17 +338,6 @@ class Daemon:
 
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
-
-
-class _Interrupt:
-    """A signal handler that interrupts once."""
-
-    armed = True
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        if self.armed:
-            self.armed = False
-            raise _Interrupted
 
 
 def _check_handler(handler: object) -> None:
@@ -429,10 +355,3 @@ def _check_threads(threads: object) -> None:
         raise TypeError(f'threads must be an int or "per-connection", not {threads!r}')
     if threads < 1:
         raise ValueError(f"threads must be at least 1, not {threads}")
-
-
-def _default_connections() -> int:
-    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if files == resource.RLIM_INFINITY:
-        files = 1 << 20
-    return max(1, (files - _SPARE_DESCRIPTORS) // 2)

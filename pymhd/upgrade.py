@@ -13,9 +13,10 @@ import threading
 import warnings
 import weakref
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Self, cast, final
+from typing import TYPE_CHECKING, Self, final
 
 from pymhd._library import lib
+from pymhd._stream_io import make_file
 from pymhd.errors import StateError
 from pymhd.request import Address, Request
 
@@ -351,51 +352,5 @@ class Upgraded:
             ValueError: The mode is none of these.
             StateError: Closed.
         """
-        if not set(mode) <= set("rwb") or not set(mode) & set("rw"):
-            raise ValueError(f'mode must be of "r", "w" and "b", not {mode!r}')
         self._check_open()
-        raw = _StreamIO(self, readable="r" in mode, writable="w" in mode)
-        if buffering == 0:
-            if "b" not in mode:
-                raise ValueError("text must be buffered")
-            return raw
-        binary = _buffered(raw, io.DEFAULT_BUFFER_SIZE if buffering < 0 else buffering)
-        if "b" in mode:
-            return binary
-        # typeshed knows no text file on a BufferedRWPair.
-        buffer = cast("io.BufferedReader", binary)
-        return io.TextIOWrapper(buffer, encoding, errors, newline)
-
-
-def _buffered(
-    raw: "_StreamIO", size: int
-) -> io.BufferedRWPair | io.BufferedReader | io.BufferedWriter:
-    if raw.readable() and raw.writable():
-        return io.BufferedRWPair(raw, raw, size)
-    if raw.readable():
-        return io.BufferedReader(raw, size)
-    return io.BufferedWriter(raw, size)
-
-
-class _StreamIO(io.RawIOBase):
-    """The stream as a raw file, for the buffers of :mod:`io`."""
-
-    def __init__(self, stream: Upgraded, *, readable: bool, writable: bool) -> None:
-        self._stream = stream
-        self._readable = readable
-        self._writable = writable
-
-    def readable(self) -> bool:
-        return self._readable
-
-    def writable(self) -> bool:
-        return self._writable
-
-    def fileno(self) -> int:
-        return self._stream.fileno()
-
-    def readinto(self, buffer: "WriteableBuffer") -> int:
-        return self._stream.recv_into(buffer)
-
-    def write(self, data: "ReadableBuffer") -> int:
-        return self._stream.send(data)
+        return make_file(self, mode, buffering, encoding, errors, newline)

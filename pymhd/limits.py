@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+"""What a daemon grants its clients."""
+
+import resource
+from dataclasses import dataclass, fields
+from typing import final
+
+__all__ = ["Limits"]
+
+# Descriptors that are left to the rest of the process.
+_SPARE_DESCRIPTORS = 64
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a daemon grants its clients.
+
+    Raises:
+        TypeError, ValueError: A limit is no number, or out of range.
+    """
+
+    connections: int | None = None
+    """How many at once, upgraded ones included, at least 1. None: what the limit of
+    open files (``RLIMIT_NOFILE``) has room for, two descriptors each, since an upgraded
+    connection may take a second one. Wraps ``MHD_OPTION_CONNECTION_LIMIT``."""
+
+    connections_per_ip: int = 0
+    """How many at once from one address; 0: no limit. With ``threads=N`` each of the
+    N counts by itself. Wraps ``MHD_OPTION_PER_IP_CONNECTION_LIMIT``."""
+
+    timeout: int = 60
+    """Seconds without activity until a connection is closed; 0: never. It does not
+    apply to upgraded ones. Wraps ``MHD_OPTION_CONNECTION_TIMEOUT``."""
+
+    memory: int = 32 * 1024
+    """Bytes of memory for each connection, at least 1024; they bound the header of a
+    request. Wraps ``MHD_OPTION_CONNECTION_MEMORY_LIMIT``."""
+
+    body: int = 1024 * 1024
+    """Bytes of a request's body; a larger one is answered with 413."""
+
+    def __post_init__(self) -> None:
+        least = {"connections": 1, "memory": 1024}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is None and field.name == "connections":
+                continue
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise TypeError(f"Limits.{field.name} must be an int, not {value!r}")
+            if not least.get(field.name, 0) <= value < 2**31:
+                raise ValueError(
+                    f"Limits.{field.name} must be from {least.get(field.name, 0)} to "
+                    f"{2**31 - 1}, not {value}"
+                )
+
+
+def default_connections() -> int:
+    """Return how many connections the limit of open files has room for."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if files == resource.RLIM_INFINITY:
+        files = 1 << 20
+    return max(1, (files - _SPARE_DESCRIPTORS) // 2)
