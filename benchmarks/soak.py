@@ -86,6 +86,17 @@ def tasks() -> int:
     return len(os.listdir("/proc/self/task"))
 
 
+def tasks_beyond(before: int) -> int:
+    """Return how many threads there are beyond so many.
+
+    One that Python has joined may still be on its way out of the kernel.
+    """
+    deadline = time.monotonic() + 1
+    while tasks() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return tasks() - before
+
+
 class MallInfo(ctypes.Structure):
     """struct mallinfo2 of glibc"""
 
@@ -139,7 +150,7 @@ def soak(arguments: argparse.Namespace) -> dict[str, object]:
         "simultaneous_s": round(many, 2),
         "bytes_each": size,
         "descriptors_left": descriptors() - before[0],
-        "threads_left": tasks() - before[1],
+        "threads_left": tasks_beyond(before[1]),
         "sessions_left": pymhd.lib.pymhd_sessions_live(),
         "heap_grown_bytes": heap_grown,
         "resident_kib": resident,

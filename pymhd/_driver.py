@@ -80,7 +80,7 @@ class Driver:
             self._stop()
         else:
             self.begin_stop(time.monotonic())
-            self._ended.wait()
+            self._thread.join()
 
     def _run(self) -> None:
         try:
@@ -125,7 +125,10 @@ class Driver:
 
     def join(self, deadline: float) -> bool:
         """Wait for the thread's end; tell whether it has ended."""
-        return self._ended.wait(max(0.0, deadline - time.monotonic()))
+        if not self._ended.wait(max(0.0, deadline - time.monotonic())):
+            return False
+        self._thread.join()  # it has only to return
+        return True
 
     def runs_here(self) -> bool:
         """Tell whether a handler of this driver's runs on the calling thread."""
