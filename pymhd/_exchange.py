@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from pymhd import _log
 from pymhd._library import lib
-from pymhd._sessions import Sessions
+from pymhd._sessions import Sessions, Target
 from pymhd.request import Request
 from pymhd.response import Response
 from pymhd.upgrade import Upgraded
@@ -44,7 +44,7 @@ class Exchange:
         self,
         handler: Handler,
         sessions: Sessions,
-        log: Callable[[str, BaseException], None] = _log.report,
+        log: Callable[[str, BaseException | None], None] = _log.report,
     ) -> None:
         self._handler = handler
         self._sessions = sessions
@@ -96,12 +96,19 @@ class Exchange:
             if response._run == "inline":
                 target(stream)
             else:
-                self._sessions.begin(target, stream)
+                self._begin(target, stream)
         except BaseException as error:
             self._log(
                 f"{_log.name_of(target)}() did not begin; its connection is closed",
                 error,
             )
+            stream.close()
+
+    def _begin(self, target: Target, stream: Upgraded) -> None:
+        try:
+            self._sessions.begin(target, stream)
+        except RuntimeError as error:  # no more threads, or the interpreter's end
+            self._log(f"an upgraded connection was closed at once: {error}", None)
             stream.close()
 
     def abandoned(self, token: int) -> None:

@@ -22,8 +22,8 @@ __all__ = ["log", "name_of", "report", "report_later", "start", "stop"]
 logger = logging.getLogger("pymhd")
 
 _LINE_SIZE = 256
-# What report_later() is given: a message and the exception behind it.
-_later: SimpleQueue[tuple[str, BaseException]] = SimpleQueue()
+# What report_later() is given.
+_later: SimpleQueue[tuple[str, BaseException | None]] = SimpleQueue()
 # Guards the two below; reentrant, for a signal handler that stops a daemon.
 _lock = threading.RLock()
 _users = 0
@@ -54,12 +54,12 @@ def log(level: int, message: str, error: BaseException | None = None) -> None:
                 traceback.print_exception(error)
 
 
-def report(message: str, error: BaseException) -> None:
-    """Log an exception as an error."""
+def report(message: str, error: BaseException | None = None) -> None:
+    """Log an error, with the traceback of an exception."""
     log(logging.ERROR, message, error)
 
 
-def report_later(message: str, error: BaseException) -> None:
+def report_later(message: str, error: BaseException | None = None) -> None:
     """Do the same from a thread of libmicrohttpd's."""
     _later.put((message, error))
     lib.pymhd_log_wake()

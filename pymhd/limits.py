@@ -38,7 +38,8 @@ class Limits:
     request. Wraps ``MHD_OPTION_CONNECTION_MEMORY_LIMIT``."""
 
     body: int = 1024 * 1024
-    """Bytes of a request's body; a larger one is answered with 413."""
+    """Bytes of a request's body. A larger one is answered with 413: at once if the
+    client asks before it sends, else when it has been read and thrown away."""
 
     def __post_init__(self) -> None:
         least = {"connections": 1, "memory": 1024}
