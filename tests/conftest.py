@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from live import Serve, eventually
+from sessions import Pair, Pairs
 
 import pymhd
 from pymhd import _live
@@ -29,6 +30,17 @@ def serve() -> Iterator[Serve]:
     yield start
     for daemon in daemons:
         daemon.stop()
+
+
+@pytest.fixture
+def pair(serve: Serve, request: pytest.FixtureRequest) -> Iterator[Pair]:
+    """Give a function that makes connections, which are closed after the test.
+
+    With threads=1, but for tests that are marked with ``each_pair``.
+    """
+    pairs = Pairs(serve, getattr(request, "param", 1))
+    yield pairs
+    pairs.close()
 
 
 def pytest_collection_finish() -> None:

@@ -1,27 +1,33 @@
 # SPDX-License-Identifier: MIT
-"""What the tests share: clients on raw sockets, and waiting."""
+"""What the tests share: clients on raw sockets, and waiting.
 
-import os
+Programs of their own import it, too, so it does without pytest, which is slow to load.
+"""
+
+import contextlib
+import logging
+import select
 import socket
+import struct
+import threading
 import time
-from collections.abc import Callable
-from typing import Any, Literal, Protocol
-
-import pytest
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import pymhd
+
+if TYPE_CHECKING:
+    import pytest
 
 TIMEOUT = 10.0
 """Seconds that anything may take which is expected to happen."""
 
+MIB = 1 << 20
+
 Mode = Literal["per-connection"] | int
 MODES: list[Mode] = [1, 3, "per-connection"]
 
-
-without_asan = pytest.mark.skipif(
-    "asan" in os.environ.get("LD_PRELOAD", ""),
-    reason="AddressSanitizer's allocator does not behave as the system's",
-)
+GET = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
 
 
 class Serve(Protocol):
@@ -40,9 +46,43 @@ def eventually(condition: Callable[[], bool], what: str = "it") -> None:
         time.sleep(0.002)
 
 
+def seconds_of(call: Callable[[], object]) -> float:
+    """Return how long a call takes."""
+    begun = time.monotonic()
+    call()
+    return time.monotonic() - begun
+
+
+def at_once(*calls: Callable[[], object]) -> None:
+    """Make the calls in a thread each, and wait for their ends."""
+    threads = [threading.Thread(target=call) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(TIMEOUT)
+
+
+def logged_errors(caplog: "pytest.LogCaptureFixture") -> list[logging.LogRecord]:
+    """Return what was logged as an error."""
+    return [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+# --- clients ---
+
+
 def connect(daemon: pymhd.Daemon) -> socket.socket:
     """Connect a raw socket with a timeout to a daemon."""
     return socket.create_connection(("127.0.0.1", daemon.port), timeout=TIMEOUT)
+
+
+def connect_to(address: Any, family: int = socket.AF_UNIX) -> socket.socket:
+    """Connect a raw socket with a timeout to whoever listens there."""
+    with contextlib.ExitStack() as stack:
+        sock = stack.enter_context(socket.socket(family))
+        sock.settimeout(TIMEOUT)
+        sock.connect(address)
+        stack.pop_all()
+        return sock
 
 
 def read_head(sock: socket.socket) -> bytes:
@@ -73,6 +113,32 @@ def read_to_end(sock: socket.socket) -> bytes:
     return bytes(data)
 
 
+def is_silent(sock: socket.socket, seconds: float = 0.1) -> bool:
+    """Tell whether nothing comes for a while."""
+    return select.select([sock], [], [], seconds)[0] == []
+
+
+def reset(sock: socket.socket) -> None:
+    """Vanish as a killed client does: with an RST."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+# --- servers ---
+
+
+@contextlib.contextmanager
+def listening(as_fd: bool) -> Iterator[tuple[socket.socket, Any]]:
+    """Yield a socket that listens, and what to pass as sock=."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        yield sock, sock.fileno() if as_fd else sock
+
+
+def hello(request: pymhd.Request) -> pymhd.Response:
+    """Answer the same to everybody."""
+    return pymhd.Response(b"hello")
+
+
 def upgrade_request(path: str = "/", protocol: str = "echo", more: str = "") -> bytes:
     """Return the bytes of a request that asks for an upgrade."""
     return (
@@ -96,3 +162,9 @@ def echo(stream: pymhd.Upgraded) -> None:
     """Send back what comes, until it ends."""
     while data := stream.recv(65536):
         stream.sendall(data)
+
+
+def assert_echoes(sock: socket.socket, data: bytes = b"are you there?") -> None:
+    """Fail unless the other end sends the data back."""
+    sock.sendall(data)
+    assert read_exactly(sock, len(data)) == data

@@ -1,28 +1,20 @@
 # SPDX-License-Identifier: MIT
 """The errors, and what becomes of a handler's."""
 
+import io
 import logging
+import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import pytest
-from live import MODES, Mode, Serve, connect, eventually, read_to_end
+from live import Mode, Serve, connect, eventually, logged_errors, read_to_end
+from marks import each_mode
+from messages import LAST_GET, ask, head
 
 import pymhd
 from pymhd import errors
 from pymhd._library import to_str
-
-in_every_mode = pytest.mark.parametrize("mode", MODES)
-
-
-def ask(daemon: pymhd.Daemon, path: str = "/") -> bytes:
-    """Return a whole answer."""
-    with connect(daemon) as sock:
-        sock.sendall(
-            f"GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n".encode()
-        )
-        return read_to_end(sock)
-
 
 # --- the tree ---
 
@@ -150,7 +142,7 @@ FAILURES = [
 ]
 
 
-@in_every_mode
+@each_mode
 @pytest.mark.parametrize(("failing", "words"), FAILURES)
 def test_a_failing_handler_is_answered_500(
     serve: Serve,
@@ -169,26 +161,21 @@ def test_a_failing_handler_is_answered_500(
     daemon = serve(handler, threads=mode)
     with connect(daemon) as other:
         other.sendall(b"GET /1 HTTP/1.1\r\nHost: test\r\n")
-        answer = ask(daemon, "/fail")
+        answer = ask(daemon, head(b"GET /fail HTTP/1.1"))
         assert answer.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
         assert words.encode() not in answer
         other.sendall(b"Connection: close\r\n\r\n")
         assert read_to_end(other).endswith(b"fine")
-    assert ask(daemon, "/2").endswith(b"fine")
-    eventually(lambda: len(failures(caplog)) == 1, "the line in the log")
-    (record,) = failures(caplog)
+    assert ask(daemon, head(b"GET /2 HTTP/1.1")).endswith(b"fine")
+    eventually(lambda: len(logged_errors(caplog)) == 1, "the line in the log")
+    (record,) = logged_errors(caplog)
     assert "GET" in record.getMessage()
     assert "/fail" in record.getMessage()
     assert words in caplog.text
     assert "Traceback (most recent call last)" in caplog.text
 
 
-def failures(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
-    """Return what was logged as an error."""
-    return [r for r in caplog.records if r.levelno >= logging.ERROR]
-
-
-@in_every_mode
+@each_mode
 def test_a_failure_keeps_the_connection(serve: Serve, mode: Mode) -> None:
     """500 is an answer like any other."""
 
@@ -199,13 +186,13 @@ def test_a_failure_keeps_the_connection(serve: Serve, mode: Mode) -> None:
 
     with connect(serve(handler, threads=mode)) as sock:
         sock.sendall(b"GET /fail HTTP/1.1\r\nHost: test\r\n\r\n")
-        sock.sendall(b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+        sock.sendall(LAST_GET)
         answers = read_to_end(sock)
     assert answers.startswith(b"HTTP/1.1 500 ")
     assert answers.endswith(b"fine")
 
 
-@in_every_mode
+@each_mode
 def test_every_failure_is_logged(
     serve: Serve, caplog: pytest.LogCaptureFixture, mode: Mode
 ) -> None:
@@ -216,14 +203,16 @@ def test_every_failure_is_logged(
 
     daemon = serve(handler, threads=mode)
     for number in range(20):
-        assert ask(daemon, f"/{number}").startswith(b"HTTP/1.1 500 ")
-    eventually(lambda: len(failures(caplog)) == 20, "twenty lines in the log")
-    assert {record.name for record in failures(caplog)} == {"pymhd"}
+        assert ask(daemon, head(b"GET /%d HTTP/1.1" % number)).startswith(
+            b"HTTP/1.1 500 "
+        )
+    eventually(lambda: len(logged_errors(caplog)) == 20, "twenty lines in the log")
+    assert {record.name for record in logged_errors(caplog)} == {"pymhd"}
     for number in range(20):
         assert f"ValueError: /{number}\n" in caplog.text + "\n"
 
 
-@in_every_mode
+@each_mode
 def test_the_last_failures_are_logged_before_stop_returns(
     serve: Serve, caplog: pytest.LogCaptureFixture, mode: Mode
 ) -> None:
@@ -234,7 +223,7 @@ def test_the_last_failures_are_logged_before_stop_returns(
     assert "ValueError: the last one" in caplog.text
 
 
-@in_every_mode
+@each_mode
 def test_a_client_cannot_write_lines_of_its_own_into_the_log(
     serve: Serve, caplog: pytest.LogCaptureFixture, mode: Mode
 ) -> None:
@@ -245,8 +234,8 @@ def test_a_client_cannot_write_lines_of_its_own_into_the_log(
             b"GET /\xc2\x9b31m\x85 HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
         )
         assert read_to_end(sock).startswith(b"HTTP/1.1 500 ")
-    eventually(lambda: len(failures(caplog)) == 1, "the line in the log")
-    assert failures(caplog)[0].getMessage().isprintable()
+    eventually(lambda: len(logged_errors(caplog)) == 1, "the line in the log")
+    assert logged_errors(caplog)[0].getMessage().isprintable()
 
 
 class Raising(logging.Filter):
@@ -256,19 +245,19 @@ class Raising(logging.Filter):
         raise RuntimeError("the filter's mistake")
 
 
-@in_every_mode
+@each_mode
 def test_a_logging_filter_that_raises_ends_nothing(
-    serve: Serve, capfd: pytest.CaptureFixture[str], mode: Mode
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, mode: Mode
 ) -> None:
     """Requests are answered, and what comes later is logged again."""
     logger = logging.getLogger("pymhd")
     broken = Raising()
     daemon = serve(raising(ValueError("a handler's mistake")), threads=mode)
-    said = ""
+    # Not capfd: what is written while it reads would be lost.
+    monkeypatch.setattr(sys, "stderr", stderr := io.StringIO())
 
     def both_are_said() -> bool:
-        nonlocal said
-        said += capfd.readouterr().err
+        said = stderr.getvalue()
         return "filter's mistake" in said and "handler's mistake" in said
 
     logger.addFilter(broken)
@@ -293,7 +282,7 @@ def test_a_request_to_a_daemon_without_logging_is_answered(serve: Serve) -> None
         logger.setLevel(level)
 
 
-@in_every_mode
+@each_mode
 def test_a_failure_under_load_leaves_the_others_their_answers(
     serve: Serve, mode: Mode
 ) -> None:

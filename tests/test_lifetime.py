@@ -13,7 +13,7 @@ from queue import SimpleQueue
 
 import pytest
 from live import (
-    MODES,
+    GET,
     TIMEOUT,
     Mode,
     Serve,
@@ -25,13 +25,10 @@ from live import (
     read_to_end,
     upgraded,
 )
+from marks import each_mode
 
 import pymhd
 from pymhd import _live, _log
-
-GET = b"GET / HTTP/1.1\r\nHost: t\r\n\r\n"
-
-each_mode = pytest.mark.parametrize("threads", MODES)
 
 
 def is_dead(ghost: "weakref.ref[object]") -> bool:
@@ -57,10 +54,10 @@ class Handler:
 
 
 @each_mode
-def test_a_handler_goes_with_its_daemon(threads: Mode) -> None:
+def test_a_handler_goes_with_its_daemon(mode: Mode) -> None:
     """After stop(), nobody keeps it."""
     handler = Handler()
-    daemon = pymhd.Daemon(handler, threads=threads)
+    daemon = pymhd.Daemon(handler, threads=mode)
     ghosts = [weakref.ref[object](handler), weakref.ref[object](daemon)]
     with daemon, connect(daemon) as sock:
         sock.sendall(GET)
@@ -79,7 +76,7 @@ def test_a_daemon_that_was_never_started_goes_as_any_object() -> None:
 
 
 @each_mode
-def test_a_response_goes_when_it_has_been_sent(serve: Serve, threads: Mode) -> None:
+def test_a_response_goes_when_it_has_been_sent(serve: Serve, mode: Mode) -> None:
     """Although its connection goes on."""
     ghosts: SimpleQueue[weakref.ref[object]] = SimpleQueue()
 
@@ -88,7 +85,7 @@ def test_a_response_goes_when_it_has_been_sent(serve: Serve, threads: Mode) -> N
         ghosts.put(weakref.ref(response))
         return response
 
-    daemon = serve(handler, threads=threads)
+    daemon = serve(handler, threads=mode)
     with connect(daemon) as sock:
         sock.sendall(GET)
         read_head(sock)
@@ -108,7 +105,7 @@ def test_a_response_that_nobody_used_goes() -> None:
 
 
 @each_mode
-def test_a_request_goes_with_its_handlers_return(serve: Serve, threads: Mode) -> None:
+def test_a_request_goes_with_its_handlers_return(serve: Serve, mode: Mode) -> None:
     """Nobody else has it; whoever keeps it gets StateError."""
     kept: SimpleQueue[pymhd.Request] = SimpleQueue()
     ghosts: SimpleQueue[weakref.ref[object]] = SimpleQueue()
@@ -119,7 +116,7 @@ def test_a_request_goes_with_its_handlers_return(serve: Serve, threads: Mode) ->
         ghosts.put(weakref.ref(request))
         return pymhd.Response("hello\n")
 
-    daemon = serve(handler, threads=threads)
+    daemon = serve(handler, threads=mode)
     with connect(daemon) as sock:
         sock.sendall(GET)
         read_head(sock)
@@ -133,9 +130,7 @@ def test_a_request_goes_with_its_handlers_return(serve: Serve, threads: Mode) ->
 
 
 @each_mode
-def test_an_upgraded_connection_goes_with_its_session(
-    serve: Serve, threads: Mode
-) -> None:
+def test_an_upgraded_connection_goes_with_its_session(serve: Serve, mode: Mode) -> None:
     """The stream, its copy of the request, and the callable of a used response."""
     ghosts: SimpleQueue[weakref.ref[object]] = SimpleQueue()
 
@@ -149,7 +144,7 @@ def test_an_upgraded_connection_goes_with_its_session(
     def handler(request: pymhd.Request) -> pymhd.Response:
         return pymhd.Response.for_upgrade(Target(), "echo")
 
-    daemon = serve(handler, threads=threads)
+    daemon = serve(handler, threads=mode)
     with upgraded(daemon) as sock:
         watched = [ghosts.get(timeout=TIMEOUT) for _ in range(3)]
         gc.collect()
@@ -164,12 +159,12 @@ def test_an_upgraded_connection_goes_with_its_session(
 
 @each_mode
 def test_a_closed_inline_stream_goes_with_its_last_reference(
-    serve: Serve, threads: Mode
+    serve: Serve, mode: Mode
 ) -> None:
     """Nobody but the user keeps it, open or closed."""
     streams: SimpleQueue[pymhd.Upgraded] = SimpleQueue()
     switch = pymhd.Response.for_upgrade(streams.put, "echo", run="inline")
-    daemon = serve(lambda request: switch, threads=threads)
+    daemon = serve(lambda request: switch, threads=mode)
     with upgraded(daemon):
         stream = streams.get(timeout=TIMEOUT)
         stream.close()
@@ -191,7 +186,7 @@ class _Messages(logging.Handler):
 
 @each_mode
 def test_a_failed_session_is_kept_by_nobody(
-    serve: Serve, threads: Mode, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, mode: Mode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """But by its traceback, as long as somebody keeps that."""
     messages = _Messages()
@@ -204,7 +199,7 @@ def test_a_failed_session_is_kept_by_nobody(
         raise LookupError("on purpose")
 
     switch = pymhd.Response.for_upgrade(fail, "echo")
-    daemon = serve(lambda request: switch, threads=threads)
+    daemon = serve(lambda request: switch, threads=mode)
     with upgraded(daemon) as sock:
         assert read_to_end(sock) == b""
     assert "failed" in messages.texts.get(timeout=TIMEOUT)
@@ -213,16 +208,16 @@ def test_a_failed_session_is_kept_by_nobody(
 
 
 @each_mode
-def test_the_tables_are_empty_after_stop(threads: Mode) -> None:
+def test_the_tables_are_empty_after_stop(mode: Mode) -> None:
     """With requests answered, sessions open, closed and cut."""
     switch = pymhd.Response.for_upgrade(echo, "echo")
     daemon = pymhd.Daemon(
         lambda request: switch if request.wants_upgrade() else pymhd.Response("x"),
-        threads=threads,
+        threads=mode,
     )
     with contextlib.ExitStack() as stack:
         with daemon:
-            assert len(_live._drivers) == (threads if threads == 3 else 1)
+            assert len(_live._drivers) == (mode if mode == 3 else 1)
             assert _live._daemons == {daemon}
             for _ in range(5):
                 stack.enter_context(upgraded(daemon))
@@ -237,16 +232,14 @@ def test_the_tables_are_empty_after_stop(threads: Mode) -> None:
 
 
 @each_mode
-def test_three_hundred_connections_share_one_response(
-    serve: Serve, threads: Mode
-) -> None:
+def test_three_hundred_connections_share_one_response(serve: Serve, mode: Mode) -> None:
     """All at once, plain ones on kept connections and upgraded ones."""
     hello = pymhd.Response("hello\n")
     switch = pymhd.Response.for_upgrade(echo, "echo")
     ghosts = [weakref.ref[object](hello), weakref.ref[object](switch)]
     responses = {False: hello, True: switch}
     del hello, switch
-    daemon = serve(lambda request: responses[request.wants_upgrade()], threads=threads)
+    daemon = serve(lambda request: responses[request.wants_upgrade()], threads=mode)
     with contextlib.ExitStack() as stack:
         plain = [stack.enter_context(connect(daemon)) for _ in range(250)]
         for sock in plain:
@@ -285,13 +278,13 @@ def _with_a_session(daemon: pymhd.Daemon) -> None:
     ("times", "use"), [(200, _stop_at_once), (60, _with_a_session)]
 )
 def test_starting_and_stopping_often_leaves_nothing_behind(
-    threads: Mode, times: int, use: Callable[[pymhd.Daemon], None]
+    mode: Mode, times: int, use: Callable[[pymhd.Daemon], None]
 ) -> None:
     """Neither descriptors nor threads grow, nor objects."""
     switch = pymhd.Response.for_upgrade(echo, "echo")
 
     def once() -> None:
-        with pymhd.Daemon(lambda request: switch, threads=threads) as daemon:
+        with pymhd.Daemon(lambda request: switch, threads=mode) as daemon:
             use(daemon)
 
     def settled() -> tuple[int, int]:

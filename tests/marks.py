@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+"""Marks: in which modes a test runs, and what it needs."""
+
+import contextlib
+import os
+import shutil
+import socket
+
+import pytest
+from live import MODES
+from sessions import RUNS
+
+each_mode = pytest.mark.parametrize("mode", MODES)
+each_way = pytest.mark.parametrize(
+    ("mode", "run"), [(mode, run) for mode in MODES for run in RUNS]
+)
+each_pair = pytest.mark.parametrize("pair", MODES, indirect=True)
+"""For tests with the fixture ``pair``: each_mode for its daemon."""
+
+
+def has_ipv6() -> bool:
+    """Tell whether the loopback has IPv6."""
+    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=10):
+        return True
+    return False
+
+
+needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="needs IPv6")
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+without_asan = pytest.mark.skipif(
+    "asan" in os.environ.get("LD_PRELOAD", ""),
+    reason="AddressSanitizer's allocator does not behave as the system's",
+)

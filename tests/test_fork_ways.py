@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""Who forks, and how: handlers, sessions, multiprocessing, in the midst of clients.
+
+Every test runs a program of its own.
+"""
+
+import pytest
+from forking import GOOD, run_forking
+from live import Mode
+from marks import each_mode, without_asan
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [
+        1,
+        3,
+        # libmicrohttpd's threads allocate without the GIL, so a fork may find
+        # AddressSanitizer's allocator locked, which, unlike glibc's, stays so.
+        pytest.param("per-connection", marks=without_asan),
+    ],
+)
+def test_many_forks_while_clients_come_and_go_do_no_harm(mode: Mode) -> None:
+    """Whatever lock or table a fork meets in the middle."""
+    code = """
+        def pour():
+            while not enough.is_set():
+                with connect(daemon) as sock:
+                    answers(sock)
+                with upgraded(daemon) as sock:
+                    assert_echoes(sock)
+                    streams.get(timeout=5)
+        def child():
+            with pymhd.Daemon(hello, threads=MODE) as own, connect(own) as sock:
+                answers(sock)
+        enough = threading.Event()
+        pourers = [threading.Thread(target=pour) for _ in range(3)]
+        for pourer in pourers:
+            pourer.start()
+        for _ in range(15):
+            in_child(child)
+        enough.set()
+        for pourer in pourers:
+            pourer.join()
+    """
+    assert run_forking(mode, code) == GOOD
+
+
+@each_mode
+def test_a_handler_may_fork(mode: Mode) -> None:
+    """As one that uses subprocess or multiprocessing does; the child leaves."""
+    code = """
+        def forking(request):
+            in_child(lambda: None)
+            return pymhd.Response(b"hello")
+        with pymhd.Daemon(forking, threads=MODE) as other:
+            with connect(other) as sock:
+                answers(sock)
+                answers(sock)
+    """
+    assert run_forking(mode, code) == GOOD
+
+
+@each_mode
+def test_a_child_that_returns_from_the_handler_answers_nobody(mode: Mode) -> None:
+    """It ends, and not by an abort; the client hears the parent only."""
+    code = """
+        pids = queue.SimpleQueue()
+        def forking(request):
+            pid = os.fork()
+            if not pid:
+                signal.alarm(5)
+                return pymhd.Response("child\\n")
+            pids.put(pid)
+            return pymhd.Response(b"hello")
+        with pymhd.Daemon(forking, threads=MODE) as other:
+            with connect(other) as sock:
+                answers(sock)
+            status = os.waitpid(pids.get(timeout=5), 0)[1]
+            assert not os.WIFSIGNALED(status), os.WTERMSIG(status)
+    """
+    assert run_forking(mode, code) == GOOD
+
+
+@each_mode
+def test_a_session_may_fork(mode: Mode) -> None:
+    """A child that speaks to the client on its own copy, and closes it."""
+    code = """
+        def forking(stream):
+            def child():
+                stream.sendall(b"child, ")
+                stream.close()
+            in_child(child)
+            stream.sendall(b"parent")
+        switch = pymhd.Response.for_upgrade(forking, "echo")
+        with pymhd.Daemon(lambda request: switch, threads=MODE) as other:
+            with upgraded(other) as sock:
+                assert read_to_end(sock) == b"child, parent"
+    """
+    assert run_forking(mode, code) == GOOD
+
+
+@each_mode
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_multiprocessing_works_beside_a_daemon(mode: Mode, method: str) -> None:
+    """Its children take nothing with them and leave nothing behind."""
+    code = f"""
+        context = multiprocessing.get_context({method!r})
+        with context.Pool(2) as pool:
+            assert pool.map(abs, [-1, -2]) == [1, 2]
+        if {method!r} == "forkserver":
+            from multiprocessing import forkserver
+            forkserver._forkserver._stop()
+    """
+    assert run_forking(mode, code) == GOOD
+
+
+@each_mode
+def test_a_subprocess_inherits_no_descriptor(mode: Mode) -> None:
+    """Neither a connection nor a stream, also with close_fds=False."""
+    code = """
+        import subprocess, textwrap
+        listing = '''
+        import os
+        for name in os.listdir("/proc/self/fd"):
+            try:
+                print(os.readlink("/proc/self/fd/" + name))
+            except OSError:
+                pass
+        '''
+        result = subprocess.run([sys.executable, "-S", "-c",
+                                 textwrap.dedent(listing)], close_fds=False,
+                                capture_output=True, text=True, check=True)
+        assert "socket" not in result.stdout, result.stdout
+        assert "anon" not in result.stdout, result.stdout
+    """
+    assert run_forking(mode, code) == GOOD

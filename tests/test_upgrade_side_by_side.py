@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""Upgrades beside others: many sessions, several daemons, plain requests."""
+
+import contextlib
+import gc
+import http.client
+import threading
+import weakref
+
+from live import (
+    GET,
+    MODES,
+    TIMEOUT,
+    Mode,
+    Serve,
+    assert_echoes,
+    connect,
+    echo,
+    eventually,
+    read_head,
+    upgraded,
+)
+from marks import each_way
+from sessions import Run, switching
+
+import pymhd
+
+
+def test_one_response_serves_hundreds_of_connections_of_two_daemons(
+    serve: Serve,
+) -> None:
+    """One object, several daemons, many sessions at the same time."""
+    response = pymhd.Response.for_upgrade(echo, "echo")
+    daemons = [serve(lambda request: response, threads=mode) for mode in MODES[1:]]
+    with contextlib.ExitStack() as stack:
+        for number in range(200):
+            sock = stack.enter_context(upgraded(daemons[number % 2]))
+            assert_echoes(sock, b"%d" % number)
+        eventually(lambda: sum(d.upgraded for d in daemons) == 200, "all sessions")
+
+
+@each_way
+def test_a_response_may_be_dropped_as_soon_as_it_was_returned(
+    serve: Serve, mode: Mode, run: Run
+) -> None:
+    """Who sends it keeps it; afterwards nobody does."""
+    ghosts: list[weakref.ref[pymhd.Response]] = []
+
+    def handler(request: pymhd.Request) -> pymhd.Response:
+        response = switching(echo, run)
+        ghosts.append(weakref.ref(response))
+        return response
+
+    daemon = serve(handler, threads=mode)
+    with upgraded(daemon) as one, upgraded(daemon) as two:
+        gc.collect()
+        assert_echoes(one)
+        assert_echoes(two)
+        eventually(lambda: [ghost() for ghost in ghosts] == [None, None])
+        assert_echoes(one)
+
+
+@each_way
+def test_requests_are_answered_while_sessions_are_open(
+    serve: Serve, mode: Mode, run: Run
+) -> None:
+    """An upgraded connection costs the others nothing, and is counted."""
+    switch = switching(echo, run)
+    daemon = serve(
+        lambda request: switch if request.wants_upgrade() else pymhd.Response("hello"),
+        threads=mode,
+    )
+    with contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(upgraded(daemon)) for _ in range(10)]
+        eventually(lambda: daemon.upgraded == 10, "all sessions")
+        assert daemon.connections == 10
+        client = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=TIMEOUT)
+        stack.enter_context(contextlib.closing(client))
+        for number, sock in enumerate(socks):
+            client.request("GET", "/")
+            assert client.getresponse().read() == b"hello"
+            assert_echoes(sock, b"%d" % number)
+        assert daemon.connections == 11
+
+
+@each_way
+def test_no_thread_object_is_left_behind_by_foreign_threads(
+    serve: Serve, mode: Mode, run: Run
+) -> None:
+    """What runs on libmicrohttpd's threads does not register them."""
+    before = set(threading.enumerate())  # handlers of other tests leave some
+    daemon = serve(lambda request: switching(echo, run), threads=mode)
+    with upgraded(daemon) as sock:
+        assert_echoes(sock)
+    with connect(daemon) as sock:
+        sock.sendall(GET)
+        read_head(sock)
+    new = set(threading.enumerate()) - before
+    dummies = [thread.name for thread in new if thread.name.startswith("Dummy")]
+    assert dummies == []
