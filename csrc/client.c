@@ -4,10 +4,12 @@
  * a fork's child, their descriptors.
  */
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,6 +21,7 @@ struct client
   struct watcher watcher;
   struct client *next;
   struct client *previous;
+  struct client *next_hung_up;
   int fd;
   char address[80];             /* "host port", "host port flow scope" or "" */
 };
@@ -71,7 +74,7 @@ client_begin (struct pymhd_daemon *daemon,
   client->watcher.of = OF_CLIENT;
   if ( (-1 != client->fd) &&
        (! daemon->per_connection) )
-    (void) pump_watch (daemon, client->fd, EPOLLRDHUP | EPOLLET,
+    (void) pump_watch (daemon, client->fd, EPOLLRDHUP | EPOLLONESHOT,
                        &client->watcher);
   client->previous = NULL;
   (void) pthread_mutex_lock (&daemon->lock);
@@ -84,6 +87,20 @@ client_begin (struct pymhd_daemon *daemon,
 
 
 static void
+forget_hung_up (struct pymhd_daemon *daemon,
+                const struct client *client)
+{
+  struct client **at = &daemon->hung_up;
+
+  while ( (NULL != *at) &&
+          (client != *at) )
+    at = &(*at)->next_hung_up;
+  if (NULL != *at)
+    *at = client->next_hung_up;
+}
+
+
+static void
 client_end (struct pymhd_daemon *daemon,
             struct client *client)
 {
@@ -92,7 +109,10 @@ client_end (struct pymhd_daemon *daemon,
   /* The close that follows would not do: a fork may have a copy of the
      descriptor, and epoll would go on telling of it. */
   if (! daemon->per_connection)
+  {
     pump_unwatch (daemon, client->fd);
+    forget_hung_up (daemon, client);
+  }
   (void) pthread_mutex_lock (&daemon->lock);
   if (NULL != client->previous)
     client->previous->next = client->next;
@@ -124,20 +144,47 @@ client_notify (void *cls,
   client_end (daemon, *socket_context);
   *socket_context = NULL;
   /* At its limit libmicrohttpd listens again only when it runs once more. */
-  daemon->closed = true;
+  if (! daemon->per_connection)
+    daemon->closed = true;
   /* 0.9.72 closes connections above the limit that it has never started. */
   if (0 != atomic_load (&daemon->connections))
     atomic_fetch_sub (&daemon->connections, 1);
 }
 
 
+void
+client_hung_up (struct pymhd_daemon *daemon,
+                struct watcher *watcher)
+{
+  struct client *const client = (struct client *) watcher;
+
+  client->next_hung_up = daemon->hung_up;
+  daemon->hung_up = client;
+}
+
+
 /* libmicrohttpd watches edge-triggered and reads once: if the client's FIN came
    along with its last bytes, it never learns of it, and the connection stays
-   until its timeout.  This makes the descriptor ready for it once more. */
+   until its timeout.  Once it has read everything, shutdown() makes the
+   descriptor ready for it once more; before, that would be lost, too. */
 void
-client_hung_up (struct watcher *watcher)
+clients_say_end (struct pymhd_daemon *daemon)
 {
-  (void) shutdown (((struct client *) watcher)->fd, SHUT_RD);
+  struct client **at = &daemon->hung_up;
+  struct client *client;
+  int unread;
+
+  while (NULL != (client = *at))
+  {
+    if ( (0 == ioctl (client->fd, FIONREAD, &unread)) &&
+         (0 < unread) )
+    {
+      at = &client->next_hung_up;
+      continue;
+    }
+    *at = client->next_hung_up;
+    (void) shutdown (client->fd, SHUT_RD);
+  }
 }
 
 
@@ -152,16 +199,25 @@ client_address (struct MHD_Connection *connection)
 }
 
 
-/* A fork's child: closes its copies. */
+/* A fork's child: closes its copies.  With "per-connection" it may itself be in
+   a handler, and go on in libmicrohttpd afterwards: then the numbers stay in
+   use, and lead nowhere. */
 void
 clients_forked (struct pymhd_daemon *daemon)
 {
+  const int nowhere = daemon->per_connection
+                      ? open ("/dev/null", O_RDWR | O_CLOEXEC) : -1;
   struct client *client;
 
   for (client = daemon->clients; NULL != client; client = client->next)
   {
-    if (-1 != client->fd)
+    if (-1 == client->fd)
+      continue;
+    if ( (-1 == nowhere) ||
+         (-1 == dup2 (nowhere, client->fd)) )
       (void) close (client->fd);
     client->fd = -1;
   }
+  if (-1 != nowhere)
+    (void) close (nowhere);
 }

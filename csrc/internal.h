@@ -100,6 +100,8 @@ struct pymhd_daemon
   bool answered;                /* there are answers that it has not seen */
   bool closed;                  /* a connection has: it has more to do */
   struct slots asked;           /* requests that wait for Python's answer */
+  struct request *gone;         /* ended, while events may point to their bodies */
+  struct client *hung_up;       /* whose end libmicrohttpd may not know */
   struct pymhd_event *events;
   int event_count;
   int event_room;
@@ -123,7 +125,12 @@ client_notify (void *cls,
 
 /* The pump: epoll says that a client has ended its half. */
 void
-client_hung_up (struct watcher *watcher);
+client_hung_up (struct pymhd_daemon *daemon,
+                struct watcher *watcher);
+
+/* The pump, when libmicrohttpd has run: lets it know. */
+void
+clients_say_end (struct pymhd_daemon *daemon);
 
 /* The peer of a connection as text, "" if there is none to tell. */
 const char *
@@ -162,11 +169,18 @@ void
 request_answer (struct pymhd_daemon *daemon,
                 const struct pymhd_answer *answer);
 
-/* The request behind an upgrade that has just happened: its daemon and its
-   token for Python. */
+/* The request behind an upgrade: its daemon and its token for Python. */
 struct pymhd_daemon *
-request_upgraded (void *req_cls,
-                  int64_t *token);
+request_of_upgrade (void *req_cls,
+                    int64_t *token);
+
+/* The request has become a session. */
+void
+request_upgraded (void *req_cls);
+
+/* Frees requests that ended when their event was on its way to Python. */
+void
+requests_free_gone (struct pymhd_daemon *daemon);
 
 /* --- head.c --- */
 

@@ -82,6 +82,7 @@ pump_open (struct pymhd_daemon *daemon)
 void
 pump_free (struct pymhd_daemon *daemon)
 {
+  requests_free_gone (daemon);
   slots_clear (&daemon->asked);
   free (daemon->events);
   free (daemon->text.at);
@@ -150,6 +151,9 @@ run (struct pymhd_daemon *daemon)
 
   daemon->closed = false;
   (void) MHD_run (daemon->mhd);
+  if (NULL != daemon->hung_up)
+    clients_say_end (daemon);
+  response_drain ();
   daemon->unfinished = (MHD_YES == MHD_get_timeout (daemon->mhd, &ms)) &&
                        (0 == ms);
 }
@@ -211,7 +215,7 @@ wait_ready (struct pymhd_daemon *daemon,
       sessions_close_pending (daemon);
       break;
     case OF_CLIENT:
-      client_hung_up (watcher);
+      client_hung_up (daemon, watcher);
       break;
     case OF_SESSION:
       session_readable (watcher);
@@ -260,6 +264,7 @@ pymhd_pump (struct pymhd_daemon *daemon,
     return -1;
   daemon->event_count = 0;
   daemon->text.size = 0;
+  requests_free_gone (daemon);
   if (daemon->answered)
     run_answers (daemon);
   while (0 == daemon->event_count)

@@ -29,6 +29,7 @@ struct request
   struct text body;
   uint64_t discarded;
   const char *received_at;      /* the target, in libmicrohttpd's buffer */
+  struct request *next;         /* of the daemon's gone */
   char target[];
 };
 
@@ -60,7 +61,7 @@ request_begin (void *cls,
 
 /* The request has been answered, or never will be. */
 static void
-end (struct request *request)
+leave (struct request *request)
 {
   struct pymhd_daemon *const daemon = request->daemon;
 
@@ -71,6 +72,13 @@ end (struct request *request)
   request->phase = ENDED;
   if (! daemon->per_connection)
     slots_remove (&daemon->asked, request->token);
+}
+
+
+static void
+end (struct request *request)
+{
+  leave (request);
   free (request->body.at);
   request->body = (struct text) { 0 };
 }
@@ -119,8 +127,31 @@ request_completed (void *cls,
          (response_upgrades (request->answer)) ) )
     abandon (request);
   pymhd_response_unref (request->answer);
+  if ( (ASKED == request->phase) &&
+       (! request->daemon->per_connection) )
+  {
+    /* Python may not have read its event yet, which points to the body. */
+    request->next = request->daemon->gone;
+    request->daemon->gone = request;
+    leave (request);
+    return;
+  }
   end (request);
   free (request);
+}
+
+
+void
+requests_free_gone (struct pymhd_daemon *daemon)
+{
+  struct request *request;
+
+  while (NULL != (request = daemon->gone))
+  {
+    daemon->gone = request->next;
+    end (request);
+    free (request);
+  }
 }
 
 
@@ -327,13 +358,19 @@ request_answer (struct pymhd_daemon *daemon,
 
 /* The driver, inside the upgrade handler. */
 struct pymhd_daemon *
-request_upgraded (void *req_cls,
-                  int64_t *token)
+request_of_upgrade (void *req_cls,
+                    int64_t *token)
 {
-  struct request *const request = req_cls;
-  struct pymhd_daemon *const daemon = request->daemon;
+  const struct request *const request = req_cls;
 
   *token = request->token;
-  end (request);
-  return daemon;
+  return request->daemon;
+}
+
+
+/* The same, after the session has been counted: stop() sees one or the other. */
+void
+request_upgraded (void *req_cls)
+{
+  end (req_cls);
 }

@@ -189,7 +189,9 @@ drain (struct session *session)
 static void
 say_goodbye (struct session *session)
 {
+  (void) pthread_mutex_lock (&lock);
   session->state = LINGERING;
+  (void) pthread_mutex_unlock (&lock);
   session->deadline_ms = monotonic_ms () + LINGER_MS;
   (void) shutdown (session->fd, SHUT_WR);
 }
@@ -213,9 +215,9 @@ session_wait (struct session *session)
     const int64_t left = session->deadline_ms - monotonic_ms ();
 
     if ( (0 >= left) ||
-         (1 > poll (watched, 2, (int) left)) ||
          (0 != watched[1].revents) )
       break;
+    (void) poll (watched, 2, (int) left);
   }
   finish (session);
 }
@@ -333,11 +335,12 @@ sessions_end (struct pymhd_daemon *daemon)
   struct session *session;
   uint32_t at = 0;
 
+  /* First those that are live: what Python closes meanwhile is pending then. */
+  while (NULL != (session = take_live (daemon, &at)))
+    finish (session);
   sessions_close_pending (daemon);
   while (NULL != daemon->lingering)
     leave_lingering (daemon->lingering);
-  while (NULL != (session = take_live (daemon, &at)))
-    finish (session);
 }
 
 
@@ -358,5 +361,6 @@ void
 sessions_forked (void)
 {
   (void) pthread_mutex_init (&lock, NULL);
-  slots_clear (&live);
+  /* Not freed: another thread may have been in the middle of that. */
+  live = (struct slots) { 0 };
 }

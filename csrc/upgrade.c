@@ -111,21 +111,24 @@ upgrade_begin (void *cls,
                struct MHD_UpgradeResponseHandle *urh)
 {
   struct pymhd_event event = { .kind = PYMHD_EVENT_UPGRADED };
-  struct pymhd_daemon *const daemon = request_upgraded (req_cls,
-                                                        &event.request);
-  struct session *session;
+  struct pymhd_daemon *const daemon = request_of_upgrade (req_cls,
+                                                          &event.request);
+  struct session *session = NULL;
   const int fd = duplicate (sock);
+  const int error = errno;
 
   (void) cls;
   (void) connection;
+  if (-1 != fd)
+    session = session_new (daemon, sock, urh, &event.session);
+  request_upgraded (req_cls);
   if (! daemon->per_connection)
     pump_unwatch (daemon, sock);        /* its end is the session's business now */
   if (-1 == fd)
   {
-    give_up (daemon, event.request, urh, strerror (errno));
+    give_up (daemon, event.request, urh, strerror (error));
     return;
   }
-  session = session_new (daemon, sock, urh, &event.session);
   /* stop() has looked at the table before this session was in it. */
   if (atomic_load (&daemon->refusing))
     (void) shutdown (sock, SHUT_RD);

@@ -153,7 +153,11 @@ class Driver:
             self._cut_at = math.inf
             lib.pymhd_sessions_shutdown(self._ptr, socket.SHUT_RDWR)
         busy = lib.pymhd_daemon_requests(self._ptr) or self.upgraded
-        return not busy or time.monotonic() >= self._deadline
+        return not busy or self._is_late()
+
+    def _is_late(self) -> bool:
+        """Tell whether stop() has waited enough."""
+        return self._stopping and time.monotonic() >= self._deadline
 
 
 class PerConnection(Driver):

@@ -86,8 +86,7 @@ class Exchange:
             response, request, protocol = self._switching.pop(token)
             stream = Upgraded._make(fd, session, early, request, protocol)
         except BaseException as error:
-            os.close(fd)
-            lib.pymhd_session_close(session)
+            self.refuse(session, fd)
             self._log("an upgraded connection was closed at once", error)
             return
         target = response._target
@@ -103,6 +102,12 @@ class Exchange:
                 error,
             )
             stream.close()
+
+    @staticmethod
+    def refuse(session: int, fd: int) -> None:
+        """Close an upgraded connection that nobody will serve."""
+        os.close(fd)
+        lib.pymhd_session_close(session)
 
     def _begin(self, target: Target, stream: Upgraded) -> None:
         try:

@@ -140,19 +140,22 @@ class Endpoint:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
-    def close_socket(self) -> None:
-        """Close this descriptor; duplicates go on listening."""
+    def end(self) -> None:
+        """End the listening; of a socket that was given only our part in it."""
+        if self._listening is not None and self._sock is None:
+            # Whoever is stuck may have a duplicate, on which nobody must wait.
+            with contextlib.suppress(OSError):
+                self._listening.shutdown(socket.SHUT_RDWR)
+        self._close()
+
+    def _close(self) -> None:
         if self._listening is not None:
             self._listening.close()
             self._listening = None
 
     def close(self) -> None:
         """End the listening, and remove the file of our UNIX socket."""
-        if self._listening is not None and self._sock is None:
-            # Whoever is stuck may have a duplicate, on which nobody must wait.
-            with contextlib.suppress(OSError):
-                self._listening.shutdown(socket.SHUT_RDWR)
-        self.close_socket()
+        self.end()
         self._remove()
 
     def _remove(self) -> None:
@@ -165,7 +168,7 @@ class Endpoint:
 
     def forget(self) -> None:
         """Leave all but our descriptor alone: in a fork's child it is the parent's."""
-        self.close_socket()
+        self._close()
         self._inode = None
 
 
@@ -256,8 +259,11 @@ def _remove_stale(path: str) -> None:
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
         try:
             probe.connect(path)
+        except BlockingIOError:  # somebody listens, and is busy
+            return
         except ConnectionRefusedError:
             os.unlink(path)
 

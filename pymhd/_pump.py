@@ -43,13 +43,27 @@ class Pump(Driver):
         self._answers: CData = ffi.new("struct pymhd_answer[]", _ANSWERS)
         self._answered: list[Response] = []
         quiesced = False
-        while not (self._stopping and not self._events and self._drained()):
+        while not self._is_over():
             if not quiesced and (self._wants_quiesce or self._stopping):
                 quiesced = True
                 lib.pymhd_daemon_quiesce(self._ptr)
             if not self._pump():
                 return
             self._handle_batch()
+        self._drop_events()
+
+    def _is_over(self) -> bool:
+        if not self._stopping:
+            return False
+        return self._is_late() or (not self._events and self._drained())
+
+    def _drop_events(self) -> None:
+        """Forget what came too late to be dealt with: stop() has waited enough."""
+        for kind, _, what in self._events:
+            if kind == lib.PYMHD_EVENT_UPGRADED and not isinstance(what, Request):
+                session, fd, _ = what
+                self.exchange.refuse(session, fd)
+        self._events.clear()
 
     def _pump(self) -> bool:
         """Hand the answers over and fetch what has happened; False: we are a fork."""
@@ -88,7 +102,7 @@ class Pump(Driver):
     def _handle_batch(self) -> None:
         """Deal with events until they end or the answers should be handed over."""
         until = time.perf_counter() + _BATCH_SECONDS
-        while self._events:
+        while self._events and not self._is_late():
             kind, token, what = self._events.popleft()
             if isinstance(what, Request):
                 self._answer(token, what)

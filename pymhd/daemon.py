@@ -223,7 +223,7 @@ class Daemon:
             raise StateError(f"this daemon {self._state.value}")
         for driver in self._drivers:
             driver.quiesce()
-        self._endpoint.close_socket()
+        self._endpoint.end()
 
     def stop(self, timeout: float = 5.0) -> None:
         """Stop in order; it always returns, at most a second after the timeout.

@@ -31,13 +31,13 @@ _BY_LIBMICROHTTPD = {"content-length", "transfer-encoding"}
 # libmicrohttpd before 0.9.74 refuses a tab, and a space means the same.
 _NO_TABS = lib.pymhd_header_version() < packed_version("0.9.74")
 # Guards the fields of every response until they are frozen; nothing is called under it.
-_lock = threading.Lock()
+_lock = threading.RLock()  # reentrant, for signal handlers
 
 
 def forked() -> None:
     """Make the lock anew in a fork's child, where nobody would release it."""
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
 
 
 def _pairs(headers: Fields | None) -> Iterable[tuple[str, str]]:

@@ -39,7 +39,8 @@ def forked() -> None:
 def _abandoned(sock: socket.socket, session: int, born: int) -> None:
     # A finalizer: it may run on any thread, between any two instructions. It takes no
     # lock of Python's and calls no function of libmicrohttpd's.
-    sock.close()
+    with contextlib.suppress(OSError):
+        sock.close()
     if born != _forks:
         return
     lib.pymhd_session_close(session)
@@ -83,8 +84,9 @@ class Upgraded:
     _early: bytes
     _request: Request
     _protocol: str
-    # Guards _closed, _users and _early; never held across I/O.
-    _lock: threading.Lock
+    # Guards _closed, _users and _early; never held across I/O. Reentrant, since a
+    # signal handler may close what the thread under it is using.
+    _lock: "threading.RLock"
     _closed: bool
     # How many calls use the descriptor. The last one closes it, so that no call meets
     # a number that has become somebody else's.
@@ -106,7 +108,7 @@ class Upgraded:
         self._early = early
         self._request = request
         self._protocol = protocol
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._users = 0
         self._closed = False
         self._finalizer = weakref.finalize(
@@ -143,11 +145,12 @@ class Upgraded:
 
     # --- the descriptor's users ---
 
-    def _locking(self) -> threading.Lock:
+    def _locking(self) -> "threading.RLock":
         if self._born != _forks:
             # A fork's child: no thread of the parent's is in here any more, and close()
             # must close a copy and leave the connection alone.
-            self._born, self._users, self._lock = _forks, 0, threading.Lock()
+            self._born, self._users, self._lock = _forks, 0, threading.RLock()
+            self._session = 0  # the child gives the parent's numbers to its own
         return self._lock
 
     def _check_open(self) -> None:
@@ -172,7 +175,9 @@ class Upgraded:
             self._users -= 1
             last = self._closed and not self._users
         if last and self._finalizer.detach() is not None:
-            self._sock.close()
+            # Somebody may have closed our descriptor by its number.
+            with contextlib.suppress(OSError):
+                self._sock.close()
             lib.pymhd_session_close(self._session)
 
     def close(self) -> None:
@@ -231,8 +236,8 @@ class Upgraded:
             OSError: As of :meth:`socket.socket.recv`, such as ConnectionResetError.
             StateError: Closed, before or meanwhile.
         """
-        if self._early and size > 0:
-            return self._take_early(size)
+        if self._early and size > 0 and (early := self._take_early(size)):
+            return early
         with self._socket() as sock:
             data = sock.recv(size)
             self._check_open()  # not closed by another thread meanwhile
@@ -254,9 +259,9 @@ class Upgraded:
                 raise TypeError("the buffer must be writable")
             if not 0 <= size <= len(view):
                 raise ValueError(f"size must be from 0 to {len(view)}, not {size}")
-            data = self._take_early(size or len(view))
-            view[: len(data)] = data
-            return len(data)
+            if data := self._take_early(size or len(view)):
+                view[: len(data)] = data
+                return len(data)
         with self._socket() as sock:
             count = sock.recv_into(buffer, size)
             self._check_open()

@@ -18,7 +18,7 @@ from live import (
     upgrade_request,
     upgraded,
 )
-from marks import each_mode, each_way
+from marks import each_mode, each_way, mends_chunks
 from sessions import Run, switching
 
 import pymhd
@@ -84,7 +84,9 @@ def test_the_body_of_the_request_is_kept_and_the_rest_is_the_stream(
 
 
 @each_mode
-@pytest.mark.parametrize("coding", [by_length, in_chunks])
+@pytest.mark.parametrize(
+    "coding", [by_length, pytest.param(in_chunks, marks=mends_chunks)]
+)
 def test_a_request_may_come_byte_by_byte(
     serve: Serve, mode: Mode, coding: Callable[[bytes], bytes]
 ) -> None:
