@@ -11,6 +11,21 @@ from marks import each_mode
 
 
 @each_mode
+def test_a_child_may_close_its_copies_beside_sessions_of_its_own(mode: Mode) -> None:
+    """The numbers by which csrc knows sessions begin anew in the child."""
+    code = """
+        def child():
+            with pymhd.Daemon(handler, threads=MODE) as own, upgraded(own) as sock:
+                streams.get(timeout=5)
+                kept.close()
+                blocked.close()
+                assert_echoes(sock)
+        in_child(child)
+    """
+    assert run_forking(mode, code) == GOOD
+
+
+@each_mode
 @pytest.mark.parametrize("leave", ["os._exit", "sys.exit"])
 def test_a_child_may_exit_at_once(mode: Mode, leave: str) -> None:
     """With or without the functions that run at exit."""
