@@ -15,7 +15,7 @@
 
 /* How much of a body that is too large is read and thrown away, so that the
    client, which sends first and listens then, hears the 413. */
-#define DISCARD_LIMIT (UINT64_C (64) << 20)
+#define discard_LIMIT (UINT64_C (64) << 20)
 
 enum phase { BEGUN, RECEIVING, ASKED, ANSWERED, ENDED };
 
@@ -61,7 +61,7 @@ request_begin (void *cls,
 
 /* The request has been answered, or never will be. */
 static void
-leave (struct request *request)
+end (struct request *request)
 {
   struct pymhd_daemon *const daemon = request->daemon;
 
@@ -75,10 +75,11 @@ leave (struct request *request)
 }
 
 
+/* The same, and nobody looks at its body any more. */
 static void
-end (struct request *request)
+discard (struct request *request)
 {
-  leave (request);
+  end (request);
   free (request->body.at);
   request->body = (struct text) { 0 };
 }
@@ -133,10 +134,10 @@ request_completed (void *cls,
     /* Python may not have read its event yet, which points to the body. */
     request->next = request->daemon->gone;
     request->daemon->gone = request;
-    leave (request);
+    end (request);
     return;
   }
-  end (request);
+  discard (request);
   free (request);
 }
 
@@ -149,7 +150,7 @@ requests_free_gone (struct pymhd_daemon *daemon)
   while (NULL != (request = daemon->gone))
   {
     daemon->gone = request->next;
-    end (request);
+    discard (request);
     free (request);
   }
 }
@@ -224,7 +225,7 @@ receive_body (struct request *request,
   if (REFUSALS != request->refusal)
   {
     request->discarded += *size;
-    if (DISCARD_LIMIT < request->discarded)
+    if (discard_LIMIT < request->discarded)
       return MHD_NO;
   }
   *size = 0;
@@ -372,5 +373,5 @@ request_of_upgrade (void *req_cls,
 void
 request_upgraded (void *req_cls)
 {
-  end (req_cls);
+  discard (req_cls);
 }

@@ -50,6 +50,8 @@ class Pump(Driver):
             if not self._pump():
                 return
             self._handle_batch()
+        if self._answered:
+            self._pump()
         self._drop_events()
 
     def _is_over(self) -> bool:

@@ -3,6 +3,7 @@
 
 import gc
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,6 +42,12 @@ def pair(serve: Serve, request: pytest.FixtureRequest) -> Iterator[Pair]:
     pairs = Pairs(serve, getattr(request, "param", 1))
     yield pairs
     pairs.close()
+
+
+def pytest_configure() -> None:
+    """Hear SIGINT, also where a shell has started us in the background, deaf to it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
