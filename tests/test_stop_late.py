@@ -4,7 +4,7 @@
 import threading
 import time
 
-from live import GET, Mode, Serve, connect, echo, upgraded
+from live import GET, Mode, Serve, connect, echo, eventually, upgraded
 from marks import each_mode
 
 import pymhd
@@ -23,6 +23,7 @@ def test_no_handler_begins_after_it_has_returned(serve: Serve) -> None:
     clients = [connect(daemon) for _ in range(20)]
     for client in clients:
         client.sendall(GET)
+    eventually(lambda: bool(begun), "the first handler")
     daemon.stop(timeout=0.3)
     returned = time.monotonic()
     for thread in threading.enumerate():
