@@ -4,6 +4,7 @@
 An exception in a handler ends here: it is logged, and answered with 500.
 """
 
+import contextlib
 import os
 from collections.abc import Callable
 
@@ -106,7 +107,8 @@ class Exchange:
     @staticmethod
     def refuse(session: int, fd: int) -> None:
         """Close an upgraded connection that nobody will serve."""
-        os.close(fd)
+        with contextlib.suppress(OSError):  # a socket object may have closed it
+            os.close(fd)
         lib.pymhd_session_close(session)
 
     def _begin(self, target: Target, stream: Upgraded) -> None:

@@ -25,7 +25,7 @@ class Sessions:
         # Added to by the thread that runs libmicrohttpd, removed from by each thread
         # itself: single operations, which need no lock.
         self._threads: dict[threading.Thread, tuple[Target, Upgraded]] = {}
-
+        # Those that have called stop(), which does not wait for them.
         self._stoppers: set[int] = set()
 
     def begin(self, target: Target, stream: Upgraded) -> None:
