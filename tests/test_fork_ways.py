@@ -10,16 +10,10 @@ from live import Mode
 from marks import each_mode, without_asan
 
 
-@pytest.mark.parametrize(
-    "mode",
-    [
-        1,
-        3,
-        # libmicrohttpd's threads allocate without the GIL, so a fork may find
-        # AddressSanitizer's allocator locked, which, unlike glibc's, stays so.
-        pytest.param("per-connection", marks=without_asan),
-    ],
-)
+# Threads that run libmicrohttpd allocate without the GIL, so a fork may find
+# AddressSanitizer's allocator locked, which, unlike glibc's, stays so in the child.
+@without_asan
+@each_mode
 def test_many_forks_while_clients_come_and_go_do_no_harm(mode: Mode) -> None:
     """Whatever lock or table a fork meets in the middle."""
     code = """
