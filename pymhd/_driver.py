@@ -6,6 +6,7 @@ its own thread: :class:`pymhd._pump.Pump` drives the daemon, :class:`PerConnecti
 leaves that to libmicrohttpd's threads and waits.
 """
 
+import errno
 import math
 import os
 import socket
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pymhd import _live, _log
 from pymhd._exchange import Exchange
 from pymhd._library import ffi, lib, owned, to_str
-from pymhd.errors import StartError, check_ptr
+from pymhd.errors import StartError
 
 if TYPE_CHECKING:
     from pymhd._mhd import DriverPtr
@@ -50,9 +51,7 @@ class Driver:
     def __init__(self, exchange: Exchange, settings: Settings) -> None:
         self.exchange = exchange
         self._owner = _live.register(self)
-        pointer = check_ptr(lib.pymhd_daemon_new(self._owner), "malloc")
-        # The structure lives as long as this object, so a call with it is always safe.
-        self._ptr: DriverPtr = owned(pointer, lib.pymhd_daemon_free)
+        self._ptr = self._make(settings)
         self._stopping = False
         self._deadline = 0.0
         self._cut_at = math.inf
@@ -62,6 +61,15 @@ class Driver:
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
 
     name = "pymhd"
+
+    def _make(self, settings: Settings) -> "DriverPtr":
+        pointer = lib.pymhd_daemon_new(self._owner)
+        if pointer == ffi.NULL:
+            _live.unregister(self._owner)
+            os.close(settings.listen_fd)
+            raise StartError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        # The structure lives as long as this object, so a call with it is always safe.
+        return owned(pointer, lib.pymhd_daemon_free)
 
     def _start(self, settings: Settings) -> None:
         c_settings = ffi.new("struct pymhd_settings *", settings._asdict())

@@ -20,10 +20,6 @@ __all__ = ["Exchange", "Handler"]
 Handler = Callable[[Request], Response]
 
 
-def _failure() -> Response:
-    return Response("500 Internal Server Error\n", 500)
-
-
 def _upgrade_required(protocols: list[str]) -> Response:
     """Make the answer to a request that does not ask for what we switch to."""
     names = ", ".join(protocols)
@@ -45,11 +41,14 @@ class Exchange:
         self,
         handler: Handler,
         sessions: Sessions,
-        log: Callable[[str, BaseException | None], None] = _log.report,
+        log: Callable[[str, BaseException | None], None],
     ) -> None:
         self._handler = handler
         self._sessions = sessions
         self._log = log
+        # Made now: there may be no memory for it when it is needed.
+        self._failure = Response("500 Internal Server Error\n", 500)
+        self._failure._pointer()
         # What a 101 that is on its way will need: by the request's token, from the
         # answer until the upgrade or its failure. Single operations, no lock.
         self._switching: dict[int, tuple[Response, Request, str]] = {}
@@ -66,12 +65,12 @@ class Exchange:
             response._pointer()
             if response._target is not None:
                 response = self._switch(token, request, response)
+                response._pointer()
         except BaseException as error:
             self._log(f"the handler failed at {request!r}; it is answered 500", error)
-            response = _failure()
+            response = self._failure
         finally:
             request._end()
-        response._pointer()
         return response
 
     def _switch(self, token: int, request: Request, response: Response) -> Response:

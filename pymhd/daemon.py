@@ -6,6 +6,7 @@ stopped.
 """
 
 import enum
+import errno
 import inspect
 import logging
 import os
@@ -22,7 +23,7 @@ from pymhd._listen import Endpoint, duplicate
 from pymhd._pump import Pump
 from pymhd._sessions import Sessions
 from pymhd._signals import Interrupted, interrupting_signals
-from pymhd.errors import StateError
+from pymhd.errors import CallError, StartError, StateError
 from pymhd.limits import Limits, default_connections
 
 __all__ = ["Daemon"]
@@ -134,6 +135,9 @@ class Daemon:
                 self._drivers.append(self._make_driver(listening, connections))
             for driver in self._drivers:
                 driver.begin()
+        except CallError as error:
+            self._abort_start()
+            raise StartError(errno.ENOMEM, str(error)) from None
         except BaseException:
             self._abort_start()
             raise
@@ -154,6 +158,8 @@ class Daemon:
     def _make_driver(self, listening: socket.socket, connections: int) -> Driver:
         limits = self._limits
         per_connection = self._threads == "per-connection"
+        log = _log.report_later if per_connection else _log.report
+        exchange = Exchange(self._handler, self._sessions, log)
         settings = Settings(
             # libmicrohttpd closes it, so each of its daemons gets one of its own.
             listen_fd=duplicate(listening),
@@ -165,10 +171,7 @@ class Daemon:
             stack=_STACK_BYTES,
             body=limits.body,
         )
-        if per_connection:
-            exchange = Exchange(self._handler, self._sessions, _log.report_later)
-            return PerConnection(exchange, settings)
-        return Pump(Exchange(self._handler, self._sessions), settings)
+        return (PerConnection if per_connection else Pump)(exchange, settings)
 
     # --- what it is ---
 
