@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""pymhd. Usage: with_pymhd.py PORT WHAT [threads=N] [run=hub] [cert=PATH key=PATH]"""
+
+import itertools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pymhd
+
+BODY = b"x" * (1 << 20)
+TEXT = {"Content-Type": "text/plain"}
+JSON = {"Content-Type": "application/json"}
+visitors = itertools.count()
+same = pymhd.Response(b"Hello, world\n", headers=TEXT)
+Handler = Callable[[pymhd.Request], pymhd.Response]
+
+
+def hello(request: pymhd.Request) -> pymhd.Response:
+    """Answer the same to everybody."""
+    return pymhd.Response(b"Hello, world\n", headers=TEXT)
+
+
+def varied(request: pymhd.Request) -> pymhd.Response:
+    """Answer each time with another body."""
+    return pymhd.Response(b"Hello, visitor %d\n" % next(visitors), headers=TEXT)
+
+
+def reused(request: pymhd.Request) -> pymhd.Response:
+    """Answer with the very same object."""
+    return same
+
+
+def headers(request: pymhd.Request) -> pymhd.Response:
+    """Read ten fields of the header."""
+    size = sum(len(request.headers.get(f"X-Bench-{i}", "")) for i in range(10))
+    return pymhd.Response(b"%d\n" % size, headers=TEXT)
+
+
+def json(request: pymhd.Request) -> pymhd.Response:
+    """Send a body back."""
+    return pymhd.Response(request.body, headers=JSON)
+
+
+def body(request: pymhd.Request) -> pymhd.Response:
+    """Answer with 1 MiB."""
+    return pymhd.Response(BODY, headers=TEXT)
+
+
+def upload(request: pymhd.Request) -> pymhd.Response:
+    """Count what has come."""
+    return pymhd.Response(b"%d\n" % len(request.body), headers=TEXT)
+
+
+def echo_blocking(stream: pymhd.Upgraded) -> None:
+    """Send back what comes, in a thread of its own."""
+    while data := stream.recv(65536):
+        stream.sendall(data)
+
+
+class EchoProtocol:
+    """Send back what comes, in the shape of asyncio.Protocol."""
+
+    def connection_made(self, transport: Any) -> None:
+        """Keep what writes."""
+        self._write = transport.write
+
+    def data_received(self, data: bytes) -> None:
+        """Send it back."""
+        self._write(data)
+
+
+def echo_selecting() -> Callable[[pymhd.Upgraded], None]:
+    """Return what hands each connection to a thread with one selector for all."""
+    from selecting import Selecting
+
+    return Selecting().add
+
+
+def switching(run: str) -> Handler:
+    """Return the handler that upgrades everybody."""
+    makers: dict[str, Callable[[], Any]] = {
+        "hub": lambda: EchoProtocol,
+        "thread": lambda: echo_blocking,
+        "inline": echo_selecting,
+    }
+    switch = pymhd.Response.for_upgrade(makers[run](), "raw", run=run)  # type: ignore[arg-type]
+    return lambda request: switch
+
+
+def main() -> None:
+    """Serve until a signal comes."""
+    port, what, *words = sys.argv[1:]
+    options = dict(word.split("=", 1) for word in words)
+    settings: dict[str, Any] = {"limits": pymhd.Limits(body=1 << 28)}
+    threads = options.get("threads", "1")
+    settings["threads"] = int(threads) if threads.isdigit() else threads
+    if "cert" in options:
+        settings["tls"] = pymhd.TLS(options["cert"], options["key"])  # type: ignore[attr-defined]
+    handler = switching(options["run"]) if what == "echo" else globals()[what]
+    with pymhd.Daemon(handler, port=int(port), **settings) as daemon:
+        daemon.wait()
+
+
+if __name__ == "__main__":
+    main()
