@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What Python implements (pymhd/_callbacks.py) and csrc calls, on threads of
- * libmicrohttpd's: only in the mode "per-connection".  No lock is held there.
+ * libmicrohttpd's own, where it has some.  No lock is held there.
  */
 
 struct pymhd_response *

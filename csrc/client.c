@@ -15,16 +15,28 @@
 
 #include "internal.h"
 
-/* One accepted connection, from NOTIFY_CONNECTION STARTED to CLOSED. */
+/* One accepted connection, from NOTIFY_CONNECTION STARTED to CLOSED; then, where
+   clients are watched, it goes to gone_clients: epoll may just have told of it. */
 struct client
 {
   struct watcher watcher;
-  struct client *next;
+  struct client *next;          /* of clients or of gone_clients */
   struct client *previous;
   struct client *next_hung_up;
   int fd;
+  bool watched;                 /* guarded by the daemon's lock */
   char address[80];             /* "host port", "host port flow scope" or "" */
 };
+
+
+static struct client *
+client_of (struct MHD_Connection *connection)
+{
+  const union MHD_ConnectionInfo *const info
+    = MHD_get_connection_info (connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+  return NULL == info ? NULL : info->socket_context;
+}
 
 
 static void
@@ -72,10 +84,9 @@ client_begin (struct pymhd_daemon *daemon,
                                   MHD_CONNECTION_INFO_CONNECTION_FD);
   client->fd = NULL == info ? -1 : info->connect_fd;
   client->watcher.of = OF_CLIENT;
-  if ( (-1 != client->fd) &&
-       (! daemon->per_connection) )
-    (void) pump_watch (daemon, client->fd, EPOLLRDHUP | EPOLLONESHOT,
-                       &client->watcher);
+  client->watched = (-1 != client->fd) && daemon->edge_triggered &&
+                    pump_watch (daemon, client->fd, EPOLLRDHUP | EPOLLONESHOT,
+                                &client->watcher);
   client->previous = NULL;
   (void) pthread_mutex_lock (&daemon->lock);
   client->next = daemon->clients;
@@ -86,12 +97,18 @@ client_begin (struct pymhd_daemon *daemon,
 }
 
 
+/* The daemon's lock is held.  A close would not do: a fork may have a copy of the
+   descriptor, and epoll would go on telling of it. */
 static void
-forget_hung_up (struct pymhd_daemon *daemon,
-                const struct client *client)
+unwatch (struct pymhd_daemon *daemon,
+         struct client *client)
 {
   struct client **at = &daemon->hung_up;
 
+  if (! client->watched)
+    return;
+  client->watched = false;
+  pump_unwatch (daemon, client->fd);
   while ( (NULL != *at) &&
           (client != *at) )
     at = &(*at)->next_hung_up;
@@ -104,24 +121,42 @@ static void
 client_end (struct pymhd_daemon *daemon,
             struct client *client)
 {
+  bool wake;
+
   if (NULL == client)
     return;
-  /* The close that follows would not do: a fork may have a copy of the
-     descriptor, and epoll would go on telling of it. */
-  if (! daemon->per_connection)
-  {
-    pump_unwatch (daemon, client->fd);
-    forget_hung_up (daemon, client);
-  }
   (void) pthread_mutex_lock (&daemon->lock);
+  unwatch (daemon, client);
   if (NULL != client->previous)
     client->previous->next = client->next;
   else
     daemon->clients = client->next;
   if (NULL != client->next)
     client->next->previous = client->previous;
+  wake = daemon->calls_back && (NULL == daemon->gone_clients);
+  if (daemon->edge_triggered)
+  {
+    client->next = daemon->gone_clients;
+    daemon->gone_clients = client;
+  }
   (void) pthread_mutex_unlock (&daemon->lock);
-  free (client);
+  if (! daemon->edge_triggered)
+    free (client);
+  else if (wake)
+    pump_wake (daemon);
+}
+
+
+static void
+free_clients (struct client *client)
+{
+  while (NULL != client)
+  {
+    struct client *const next = client->next;
+
+    free (client);
+    client = next;
+  }
 }
 
 
@@ -144,11 +179,25 @@ client_notify (void *cls,
   client_end (daemon, *socket_context);
   *socket_context = NULL;
   /* At its limit libmicrohttpd listens again only when it runs once more. */
-  if (! daemon->per_connection)
+  if (! daemon->calls_back)
     daemon->closed = true;
   /* 0.9.72 closes connections above the limit that it has never started. */
   if (0 != atomic_load (&daemon->connections))
     atomic_fetch_sub (&daemon->connections, 1);
+}
+
+
+void
+client_upgraded (struct pymhd_daemon *daemon,
+                 struct MHD_Connection *connection)
+{
+  struct client *const client = client_of (connection);
+
+  if (NULL == client)
+    return;
+  (void) pthread_mutex_lock (&daemon->lock);
+  unwatch (daemon, client);
+  (void) pthread_mutex_unlock (&daemon->lock);
 }
 
 
@@ -158,22 +207,31 @@ client_hung_up (struct pymhd_daemon *daemon,
 {
   struct client *const client = (struct client *) watcher;
 
-  client->next_hung_up = daemon->hung_up;
-  daemon->hung_up = client;
+  (void) pthread_mutex_lock (&daemon->lock);
+  if (client->watched)
+  {
+    client->next_hung_up = daemon->hung_up;
+    daemon->hung_up = client;
+  }
+  (void) pthread_mutex_unlock (&daemon->lock);
 }
 
 
 /* libmicrohttpd watches edge-triggered and reads once: if the client's FIN came
    along with its last bytes, it never learns of it, and the connection stays
    until its timeout.  Once it has read everything, shutdown() makes the
-   descriptor ready for it once more; before, that would be lost, too. */
-void
-clients_say_end (struct pymhd_daemon *daemon)
+   descriptor ready for it once more; before, that would be lost, too.  The lock
+   keeps the descriptors from being closed meanwhile. */
+bool
+clients_tend (struct pymhd_daemon *daemon)
 {
   struct client **at = &daemon->hung_up;
   struct client *client;
+  struct client *gone;
+  bool again;
   int unread;
 
+  (void) pthread_mutex_lock (&daemon->lock);
   while (NULL != (client = *at))
   {
     if ( (0 == ioctl (client->fd, FIONREAD, &unread)) &&
@@ -185,15 +243,19 @@ clients_say_end (struct pymhd_daemon *daemon)
     *at = client->next_hung_up;
     (void) shutdown (client->fd, SHUT_RD);
   }
+  again = NULL != daemon->hung_up;
+  gone = daemon->gone_clients;
+  daemon->gone_clients = NULL;
+  (void) pthread_mutex_unlock (&daemon->lock);
+  free_clients (gone);
+  return again;
 }
 
 
 const char *
 client_address (struct MHD_Connection *connection)
 {
-  const union MHD_ConnectionInfo *const info
-    = MHD_get_connection_info (connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-  const struct client *const client = NULL == info ? NULL : info->socket_context;
+  const struct client *const client = client_of (connection);
 
   return NULL == client ? "" : client->address;
 }

@@ -68,13 +68,7 @@ static struct MHD_Daemon *
 start (struct pymhd_daemon *daemon,
        const struct pymhd_settings *settings)
 {
-  const unsigned int mode
-    = settings->per_connection
-      ? MHD_USE_POLL | MHD_USE_THREAD_PER_CONNECTION
-      | MHD_USE_INTERNAL_POLLING_THREAD
-      : MHD_USE_EPOLL;
-
-  return MHD_start_daemon (mode | MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG,
+  return MHD_start_daemon (settings->flags | MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG,
                            0,
                            NULL, NULL,
                            &request_access, daemon,
@@ -101,6 +95,10 @@ start (struct pymhd_daemon *daemon,
                            1,
                            MHD_OPTION_THREAD_STACK_SIZE,
                            settings->stack,
+                           /* It warns of a pool of none or one. */
+                           1 < settings->pool
+                           ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END,
+                           settings->pool,
                            MHD_OPTION_END);
 }
 
@@ -120,8 +118,20 @@ close_if_same (int fd,
 }
 
 
-/* A thread of Python's; with "per-connection", callbacks may enter Python on
-   other threads before it returns.  Takes the listening descriptor over, also
+/* Who runs what, which every callback asks for. */
+static void
+take_flags (struct pymhd_daemon *daemon,
+            unsigned int flags)
+{
+  daemon->calls_back = 0 != (flags & MHD_USE_INTERNAL_POLLING_THREAD);
+  daemon->per_connection = 0 != (flags & MHD_USE_THREAD_PER_CONNECTION);
+  daemon->edge_triggered = (0 != (flags & (MHD_USE_EPOLL | MHD_USE_AUTO))) &&
+                           (! daemon->per_connection);
+}
+
+
+/* A thread of Python's; from libmicrohttpd's own threads callbacks may enter Python
+   before it returns.  Takes the listening descriptor over, also
    if it fails.  0, or an errno; pymhd_daemon_reason() then has libmicrohttpd's
    words. */
 int
@@ -132,24 +142,26 @@ pymhd_daemon_start (struct pymhd_daemon *daemon,
   int error;
 
   response_drain ();
-  daemon->per_connection = 0 != settings->per_connection;
+  take_flags (daemon, settings->flags);
   daemon->body_limit = settings->body;
   daemon->stop_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
-  error = -1 == daemon->stop_fd ? errno : ENOMEM;
+  error = -1 == daemon->stop_fd ? errno : pump_open (daemon);
   (void) fstat (settings->listen_fd, &before);
-  if ( (-1 != daemon->stop_fd) &&
-       (make_refusals (daemon)) )
+  if (0 == error)
+    error = make_refusals (daemon) ? 0 : ENOMEM;
+  if (0 == error)
   {
     errno = 0;
     daemon->mhd = start (daemon, settings);
-    error = 0 == errno ? EINVAL : errno;
+    if (NULL == daemon->mhd)
+      error = 0 == errno ? EINVAL : errno;
   }
   if (NULL == daemon->mhd)
     close_if_same (settings->listen_fd, &before);
   else
   {
     daemon->listen_fd = settings->listen_fd;
-    error = daemon->per_connection ? 0 : pump_open (daemon);
+    error = daemon->calls_back ? 0 : pump_drive (daemon);
   }
   if (0 != error)
     pymhd_daemon_stop (daemon);
@@ -179,10 +191,9 @@ pymhd_daemon_refuse (struct pymhd_daemon *daemon)
 }
 
 
-/* The pump's thread; any one with "per-connection".  Stops listening; once:
-   before 1.0.0 a second call would return the descriptor again.  The pump
-   closes it at once, which refuses who comes; another thread of
-   libmicrohttpd's may still poll it. */
+/* The pump's thread.  Stops listening; once: before 1.0.0 a second call would return
+   the descriptor again.  It is closed at once, which refuses who comes, unless
+   another thread of libmicrohttpd's may still poll it. */
 void
 pymhd_daemon_quiesce (struct pymhd_daemon *daemon)
 {
@@ -192,7 +203,7 @@ pymhd_daemon_quiesce (struct pymhd_daemon *daemon)
     return;
   daemon->quiesced = true;
   (void) MHD_quiesce_daemon (daemon->mhd);
-  if (daemon->per_connection)
+  if (daemon->calls_back)
     return;
   (void) close (daemon->listen_fd);
   daemon->listen_fd = -1;
@@ -211,8 +222,7 @@ close_descriptors (struct pymhd_daemon *daemon)
 }
 
 
-/* The pump's thread, or, with "per-connection", one that no callback runs on.
-   Blocks there until the connections' threads have ended. */
+/* The pump's thread.  Blocks until libmicrohttpd's own threads have ended. */
 void
 pymhd_daemon_stop (struct pymhd_daemon *daemon)
 {
@@ -221,6 +231,9 @@ pymhd_daemon_stop (struct pymhd_daemon *daemon)
   if (atomic_load (&daemon->dead))
     return;
   pymhd_daemon_refuse (daemon);
+  /* A pool would shut the listening socket down, which may be the caller's, too. */
+  if (daemon->calls_back)
+    pymhd_daemon_quiesce (daemon);
   if (daemon->per_connection)
     sessions_release (daemon);
   else
@@ -281,6 +294,18 @@ unsigned int
 pymhd_daemon_upgraded (struct pymhd_daemon *daemon)
 {
   return atomic_load (&daemon->upgraded);
+}
+
+
+/* A thread of libmicrohttpd's, back from a callback that may have forked: in the
+   child it must not go on, since it waits for descriptors of the parent's.  A
+   connection's own thread may: it has none but its own (clients_forked()). */
+void
+daemon_called_back (struct pymhd_daemon *daemon)
+{
+  if ( (atomic_load (&daemon->dead)) &&
+       (! daemon->per_connection) )
+    exit (EXIT_SUCCESS);
 }
 
 

@@ -4,8 +4,10 @@
  * touch them.
  *
  * "The driver" is the thread that runs libmicrohttpd for a connection: the one
- * that calls pymhd_pump(), or, in the mode "per-connection", the connection's
- * own thread.
+ * that calls pymhd_pump(), or one of libmicrohttpd's own, which calls back into
+ * Python.  "The pump" is the thread that calls pymhd_pump() in any case: beside
+ * libmicrohttpd's threads it has the upgraded connections and the clients to
+ * look after, and nothing to run.
  */
 #ifndef PYMHD_INTERNAL_H
 #define PYMHD_INTERNAL_H
@@ -72,14 +74,17 @@ struct pymhd_daemon
 {
   struct MHD_Daemon *mhd;
   int64_t owner;                /* names the Python object in callbacks */
-  bool per_connection;
+  bool calls_back;              /* threads of libmicrohttpd's run the handlers */
+  bool per_connection;          /* each connection has one, which waits for its end */
+  bool edge_triggered;          /* libmicrohttpd uses epoll */
+  bool sessions_ended;          /* stop(): no more of them; session.c's lock */
   size_t body_limit;
   struct pymhd_response *refusal[REFUSALS];
 
   atomic_uint connections;
   atomic_uint requests;         /* whose head is here, not yet answered in full */
   atomic_uint upgraded;
-  atomic_int_fast64_t next_token;       /* of requests, in "per-connection" */
+  atomic_int_fast64_t next_token;       /* of requests that call back */
   atomic_bool refusing;         /* stop() has begun */
   atomic_bool wants_python;     /* pymhd_pump() is to return to Python */
   atomic_bool dead;             /* we are a fork's child: nothing may be called */
@@ -87,6 +92,8 @@ struct pymhd_daemon
   /* A leaf: guards clients, reason, and stop_fd and wake_fd against their end. */
   pthread_mutex_t lock;
   struct client *clients;
+  struct client *hung_up;       /* whose end libmicrohttpd may not know */
+  struct client *gone_clients;  /* which the pump may still be told of */
   char reason[256];             /* the last line that libmicrohttpd logged */
   int listen_fd;                /* libmicrohttpd's to close, unless quiesced */
   bool quiesced;
@@ -101,7 +108,6 @@ struct pymhd_daemon
   bool closed;                  /* a connection has: it has more to do */
   struct slots asked;           /* requests that wait for Python's answer */
   struct request *gone;         /* ended, while events may point to their bodies */
-  struct client *hung_up;       /* whose end libmicrohttpd may not know */
   struct pymhd_event *events;
   int event_count;
   int event_room;
@@ -114,6 +120,9 @@ struct pymhd_daemon
   struct pymhd_daemon *previous;
 };
 
+void
+daemon_called_back (struct pymhd_daemon *daemon);
+
 /* --- client.c --- */
 
 /* MHD_NotifyConnectionCallback */
@@ -123,14 +132,20 @@ client_notify (void *cls,
                void **socket_context,
                enum MHD_ConnectionNotificationCode code);
 
+/* The driver, inside the upgrade handler: its end is the session's business now. */
+void
+client_upgraded (struct pymhd_daemon *daemon,
+                 struct MHD_Connection *connection);
+
 /* The pump: epoll says that a client has ended its half. */
 void
 client_hung_up (struct pymhd_daemon *daemon,
                 struct watcher *watcher);
 
-/* The pump, when libmicrohttpd has run: lets it know. */
-void
-clients_say_end (struct pymhd_daemon *daemon);
+/* The pump, when it has dealt with all that epoll said and libmicrohttpd has run:
+   lets that know of ends.  True if it has to be asked again soon. */
+bool
+clients_tend (struct pymhd_daemon *daemon);
 
 /* The peer of a connection as text, "" if there is none to tell. */
 const char *
@@ -254,12 +269,22 @@ upgrade_begin (void *cls,
 
 struct session;
 
-/* NULL if memory is short. */
+/* NULL if memory is short, or stop() has ended them all. */
 struct session *
 session_new (struct pymhd_daemon *daemon,
              int fd,
              struct MHD_UpgradeResponseHandle *urh,
              int64_t *token);
+
+/* "per-connection", in stop(): lets go every connection's thread that waits; no
+   other one will. */
+void
+sessions_release (struct pymhd_daemon *daemon);
+
+void
+sessions_forked (void);
+
+/* --- linger.c: how they end --- */
 
 /* "per-connection": waits until Python closes the session, then closes it
    for libmicrohttpd on this, the connection's own thread. */
@@ -279,21 +304,20 @@ session_readable (struct watcher *watcher);
 int
 sessions_linger (struct pymhd_daemon *daemon);
 
-/* The pump: closes every session of the daemon now. */
+/* The pump, in stop(): closes every session of the daemon now; there will be no
+   others. */
 void
 sessions_end (struct pymhd_daemon *daemon);
 
-/* "per-connection": lets go every connection's thread that waits. */
-void
-sessions_release (struct pymhd_daemon *daemon);
-
-void
-sessions_forked (void);
-
 /* --- pump.c --- */
 
+/* 0, or the errno of what failed. */
 int
 pump_open (struct pymhd_daemon *daemon);
+
+/* Takes libmicrohttpd's own epoll descriptor in.  The same. */
+int
+pump_drive (struct pymhd_daemon *daemon);
 
 void
 pump_free (struct pymhd_daemon *daemon);

@@ -8,6 +8,7 @@
  *
  * One epoll set holds libmicrohttpd's own epoll descriptor, a descriptor to
  * wake us, the clients (to learn of their end) and the sessions that linger.
+ * Where libmicrohttpd has threads of its own, the rest is as here.
  */
 #include <errno.h>
 #include <limits.h>
@@ -21,6 +22,9 @@
 #include "internal.h"
 
 #define READY 64
+/* How soon it is looked again whether a client's last bytes have been read, where
+   nobody tells us. */
+#define AGAIN_MS 20
 
 static struct watcher mhd_watcher = { OF_MHD };
 static struct watcher wake_watcher = { OF_WAKE };
@@ -56,10 +60,23 @@ pump_unwatch (struct pymhd_daemon *daemon,
 }
 
 
-/* The thread that starts the daemon, before anybody else knows it.  0, or the
-   errno of what failed. */
+/* The thread that starts the daemon, before anybody else knows it. */
 int
 pump_open (struct pymhd_daemon *daemon)
+{
+  daemon->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
+  daemon->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if ( (-1 == daemon->epoll_fd) ||
+       (-1 == daemon->wake_fd) ||
+       (! pump_watch (daemon, daemon->wake_fd, EPOLLIN, &wake_watcher)) )
+    return errno;
+  return 0;
+}
+
+
+/* The same thread, when libmicrohttpd has been started. */
+int
+pump_drive (struct pymhd_daemon *daemon)
 {
   const union MHD_DaemonInfo *const info
     = MHD_get_daemon_info (daemon->mhd, MHD_DAEMON_INFO_EPOLL_FD);
@@ -67,14 +84,8 @@ pump_open (struct pymhd_daemon *daemon)
   if (NULL == info)
     return ENOSYS;
   daemon->mhd_epoll_fd = info->epoll_fd;
-  daemon->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
-  daemon->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if ( (-1 == daemon->epoll_fd) ||
-       (-1 == daemon->wake_fd) ||
-       (! pump_watch (daemon, daemon->mhd_epoll_fd, EPOLLIN, &mhd_watcher)) ||
-       (! pump_watch (daemon, daemon->wake_fd, EPOLLIN, &wake_watcher)) )
-    return errno;
-  return 0;
+  return pump_watch (daemon, daemon->mhd_epoll_fd, EPOLLIN, &mhd_watcher)
+         ? 0 : errno;
 }
 
 
@@ -83,6 +94,7 @@ void
 pump_free (struct pymhd_daemon *daemon)
 {
   requests_free_gone (daemon);
+  (void) clients_tend (daemon);
   slots_clear (&daemon->asked);
   free (daemon->events);
   free (daemon->text.at);
@@ -139,7 +151,8 @@ pump_close (struct pymhd_daemon *daemon,
             struct MHD_UpgradeResponseHandle *urh)
 {
   (void) MHD_upgrade_action (urh, MHD_UPGRADE_ACTION_CLOSE);
-  daemon->closed = true;
+  if (! daemon->calls_back)
+    daemon->closed = true;
 }
 
 
@@ -151,8 +164,9 @@ run (struct pymhd_daemon *daemon)
 
   daemon->closed = false;
   (void) MHD_run (daemon->mhd);
-  if (NULL != daemon->hung_up)
-    clients_say_end (daemon);
+  if ( (NULL != daemon->hung_up) ||
+       (NULL != daemon->gone_clients) )
+    (void) clients_tend (daemon);
   response_drain ();
   daemon->unfinished = (MHD_YES == MHD_get_timeout (daemon->mhd, &ms)) &&
                        (0 == ms);
@@ -170,25 +184,53 @@ run_answers (struct pymhd_daemon *daemon)
 }
 
 
+/* The earlier of two limits in milliseconds, of which -1 is none. */
+static int64_t
+sooner (int64_t one,
+        int64_t other)
+{
+  if ( (0 > one) ||
+       ( (0 <= other) && (other < one) ) )
+    return other;
+  return one;
+}
+
+
+/* How long libmicrohttpd lets us wait; -1: for ever. */
+static int64_t
+patience_of_mhd (struct pymhd_daemon *daemon)
+{
+  MHD_UNSIGNED_LONG_LONG ms;
+
+  if ( (daemon->unfinished) ||
+       (daemon->closed) )
+    return 0;
+  if (MHD_YES != MHD_get_timeout (daemon->mhd, &ms))
+    return -1;
+  return (int64_t) (ms < INT_MAX ? ms : INT_MAX);
+}
+
+
+/* The same where it has threads of its own; does what is to do beside them. */
+static int64_t
+patience_beside_mhd (struct pymhd_daemon *daemon)
+{
+  response_drain ();
+  return clients_tend (daemon) ? AGAIN_MS : -1;
+}
+
+
 /* How long epoll may wait: the caller's limit (-1: none), libmicrohttpd's, the
    lingering sessions'. */
 static int
 patience (struct pymhd_daemon *daemon,
           int64_t limit_ms)
 {
-  const int linger = sessions_linger (daemon);
-  MHD_UNSIGNED_LONG_LONG ms;
+  const int64_t linger = sessions_linger (daemon);
+  const int64_t mhd = daemon->calls_back ? patience_beside_mhd (daemon)
+                                         : patience_of_mhd (daemon);
 
-  if ( (daemon->unfinished) ||
-       (daemon->closed) )
-    return 0;
-  if ( (0 <= linger) &&
-       ( (0 > limit_ms) || (linger < limit_ms) ) )
-    limit_ms = linger;
-  if ( (MHD_YES == MHD_get_timeout (daemon->mhd, &ms)) &&
-       ( (0 > limit_ms) || (ms < (MHD_UNSIGNED_LONG_LONG) limit_ms) ) )
-    limit_ms = (int64_t) (ms < INT_MAX ? ms : INT_MAX);
-  return (int) limit_ms;
+  return (int) sooner (sooner (limit_ms, linger), mhd);
 }
 
 
@@ -249,7 +291,8 @@ pymhd_pump_answer (struct pymhd_daemon *daemon,
 }
 
 
-/* The pump's thread.  Returns how many events there are, which may be none:
+/* The pump's thread.  Returns how many events there are, which may be none, and
+   is where libmicrohttpd's own threads call back:
    after timeout_ms milliseconds (-1: never), or woken by pymhd_pump_wake().
    Events and text are valid until the next call.  -1 in a fork's child, where
    nothing may be run. */
@@ -272,7 +315,8 @@ pymhd_pump (struct pymhd_daemon *daemon,
     const int64_t limit = 0 > timeout_ms ? -1 : left_ms (deadline);
 
     wait_ready (daemon, patience (daemon, limit));
-    run (daemon);
+    if (! daemon->calls_back)
+      run (daemon);
     if ( (atomic_exchange (&daemon->wants_python, false)) ||
          (0 == limit) )
       break;

@@ -5,7 +5,7 @@
  * All of them run on the driver's thread.  With the pump, none enters Python:
  * the access handler gathers the body, puts one event into the batch and goes
  * on returning MHD_YES without a response until the answer is there, for which
- * libmicrohttpd calls it again.  In the mode "per-connection" it calls
+ * libmicrohttpd calls it again.  On libmicrohttpd's own threads it calls
  * pymhd_on_request() and has the answer at once.
  */
 #include <stdlib.h>
@@ -70,7 +70,7 @@ end (struct request *request)
   if (BEGUN != request->phase)
     atomic_fetch_sub (&daemon->requests, 1);
   request->phase = ENDED;
-  if (! daemon->per_connection)
+  if (! daemon->calls_back)
     slots_remove (&daemon->asked, request->token);
 }
 
@@ -91,7 +91,7 @@ abandon (struct request *request)
 {
   struct pymhd_daemon *const daemon = request->daemon;
 
-  if (daemon->per_connection)
+  if (daemon->calls_back)
     pymhd_on_abandoned (daemon->owner, request->token);
   else
   {
@@ -129,7 +129,7 @@ request_completed (void *cls,
     abandon (request);
   pymhd_response_unref (request->answer);
   if ( (ASKED == request->phase) &&
-       (! request->daemon->per_connection) )
+       (! request->daemon->calls_back) )
   {
     /* Python may not have read its event yet, which points to the body. */
     request->next = request->daemon->gone;
@@ -239,15 +239,15 @@ give_token (struct request *request)
 {
   struct pymhd_daemon *const daemon = request->daemon;
 
-  request->token = daemon->per_connection
+  request->token = daemon->calls_back
                    ? atomic_fetch_add (&daemon->next_token, 1) + 1
                    : slots_add (&daemon->asked, request);
   return 0 != request->token;
 }
 
 
-/* "per-connection": Python runs inside.  The pump: Python reads of it in the
-   batch.  Returns REFUSALS, or how to answer without Python. */
+/* libmicrohttpd's own threads: Python runs inside.  The pump: Python reads of it in
+   the batch.  Returns REFUSALS, or how to answer without Python. */
 static enum refusal
 hand_over (struct request *request,
            struct pymhd_event *event,
@@ -262,9 +262,10 @@ hand_over (struct request *request,
   event->body = (int64_t) (intptr_t) request->body.at;
   event->body_size = (int64_t) request->body.size;
   request->phase = ASKED;
-  if (! daemon->per_connection)
+  if (! daemon->calls_back)
     return pump_add (daemon, event) ? REFUSALS : FAILED;
   request->answer = pymhd_on_request (daemon->owner, event, text->at);
+  daemon_called_back (daemon);
   return NULL == request->answer ? FAILED : REFUSALS;
 }
 
@@ -278,7 +279,7 @@ ask (struct request *request,
 {
   struct pymhd_daemon *const daemon = request->daemon;
   struct text own = { 0 };
-  struct text *const text = daemon->per_connection ? &own : &daemon->text;
+  struct text *const text = daemon->calls_back ? &own : &daemon->text;
   struct pymhd_event event = {
     .kind = PYMHD_EVENT_REQUEST,
     .text_at = (int64_t) text->size,

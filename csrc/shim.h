@@ -35,14 +35,15 @@ pymhd_response_ref (struct pymhd_response *response);
 void
 pymhd_response_unref (struct pymhd_response *response);
 
-/* --- daemon.c: one libmicrohttpd daemon, driven by a pump or by its own threads --- */
+/* --- daemon.c: one libmicrohttpd daemon, run by a pump or by its own threads --- */
 
 struct pymhd_daemon;
 
 struct pymhd_settings
 {
   int listen_fd;
-  int per_connection;
+  unsigned int flags;
+  unsigned int pool;
   unsigned int connections;
   unsigned int connections_per_ip;
   unsigned int timeout_seconds;

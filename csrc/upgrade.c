@@ -59,17 +59,21 @@ duplicate (int sock)
 }
 
 
-/* "per-connection": Python runs inside, starts a thread, and comes back; this
-   thread, the connection's, then waits for the end of the session, because
-   up to 0.9.76 closing it from another one is a use after free. */
+/* A thread of libmicrohttpd's: Python runs inside, starts a thread, and comes
+   back.  A connection's own thread then waits for the end of the session, because
+   up to 0.9.76 closing it from another one is a use after free; one that serves
+   others, too, must go on, and the pump closes it.  The session may be gone
+   already, but where this thread is to close it. */
 static void
-serve_here (struct pymhd_daemon *daemon,
-            const struct pymhd_event *event,
-            const char *extra_in,
-            struct session *session)
+call_back (struct pymhd_daemon *daemon,
+           const struct pymhd_event *event,
+           const char *extra_in,
+           struct session *session)
 {
   pymhd_on_upgraded (daemon->owner, event, extra_in);
-  session_wait (session);
+  daemon_called_back (daemon);
+  if (daemon->per_connection)
+    session_wait (session);
 }
 
 
@@ -86,16 +90,11 @@ give_up (struct pymhd_daemon *daemon,
   };
 
   log_line ("an upgraded connection was closed at once: %s", why);
-  if (daemon->per_connection)
-  {
+  if (daemon->calls_back)
     pymhd_on_abandoned (daemon->owner, request);
-    (void) MHD_upgrade_action (urh, MHD_UPGRADE_ACTION_CLOSE);
-  }
   else
-  {
     (void) pump_add (daemon, &event);
-    pump_close (daemon, urh);
-  }
+  pump_close (daemon, urh);
 }
 
 
@@ -118,12 +117,10 @@ upgrade_begin (void *cls,
   const int error = errno;
 
   (void) cls;
-  (void) connection;
   if (-1 != fd)
     session = session_new (daemon, sock, urh, &event.session);
   request_upgraded (req_cls);
-  if (! daemon->per_connection)
-    pump_unwatch (daemon, sock);        /* its end is the session's business now */
+  client_upgraded (daemon, connection);
   if (-1 == fd)
   {
     give_up (daemon, event.request, urh, strerror (error));
@@ -133,13 +130,13 @@ upgrade_begin (void *cls,
   if (atomic_load (&daemon->refusing))
     (void) shutdown (sock, SHUT_RD);
   event.fd = fd;
-  event.text_at = daemon->per_connection ? 0 : (int64_t) daemon->text.size;
+  event.text_at = daemon->calls_back ? 0 : (int64_t) daemon->text.size;
   event.text_size = (int64_t) extra_in_size;
   if (NULL == session)
-    give_up (daemon, event.request, urh, "out of memory");
-  else if (daemon->per_connection)
+    give_up (daemon, event.request, urh, "out of memory, or stop()");
+  else if (daemon->calls_back)
   {
-    serve_here (daemon, &event, extra_in, session);
+    call_back (daemon, &event, extra_in, session);
     return;
   }
   else if ( (text_add (&daemon->text, extra_in, extra_in_size)) &&

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The only ``def_extern``: what libmicrohttpd's own threads call.
 
-Only in the mode "per-connection", on a connection's thread, with no lock held. The
+Only where libmicrohttpd has threads of its own, on one of them, with no lock held. The
 path of an exception: a handler's never comes as far as here (``Exchange``); any other
 is caught by ``_callback``, logged later on another thread, and csrc gets its safe
 answer. Nothing here logs or asks for the current thread's object, which would leave
@@ -86,7 +86,7 @@ def on_request(owner: int, event: Event, text: "CData") -> "CData":
 
 @_callback(safe=None)
 def on_upgraded(owner: int, event: Event, text: "CData") -> None:
-    """Begin a session; csrc then waits for its end on this thread."""
+    """Begin a session; a connection's own thread then waits in csrc for its end."""
     early = copy_bytes(text, event.text_size) if event.text_size else b""
     with _exchange(owner) as exchange:
         exchange.upgraded(event.request, event.session, event.fd, early)

@@ -2,8 +2,8 @@
 """Who runs libmicrohttpd: a Python thread for each of its daemons.
 
 A driver starts the daemon in C, owns its pointer, and is the only one to stop it, on
-its own thread: :class:`pymhd._pump.Pump` drives the daemon, :class:`PerConnection`
-leaves that to libmicrohttpd's threads and waits.
+its own thread: :class:`pymhd._pump.Pump` drives the daemon, :class:`OwnThreads`
+leaves that to libmicrohttpd's threads and looks after what is upgraded.
 """
 
 import errno
@@ -12,7 +12,6 @@ import os
 import socket
 import threading
 import time
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple
 
 from pymhd import _live, _log
@@ -23,11 +22,12 @@ from pymhd.errors import StartError
 if TYPE_CHECKING:
     from pymhd._mhd import DriverPtr
 
-__all__ = ["Driver", "PerConnection", "Settings"]
+__all__ = ["DRAIN_MS", "FOREVER_MS", "Driver", "OwnThreads", "Settings"]
 
-# While requests are being answered after stop(): how often it is asked whether they
-# have ended.
-_DRAIN_SECONDS = 0.01
+# How long pymhd_pump() may wait: without end, or, after stop(), until it is asked
+# again whether requests and sessions have ended.
+FOREVER_MS = -1
+DRAIN_MS = 10
 # How long an upgraded connection may still send after stop() has ended its input.
 _GOODBYE_SECONDS = 1.0
 
@@ -36,7 +36,8 @@ class Settings(NamedTuple):
     """What csrc is told, in its units; a listening descriptor that it takes over."""
 
     listen_fd: int
-    per_connection: bool
+    flags: int
+    pool: int
     connections: int
     connections_per_ip: int
     timeout_seconds: int
@@ -108,7 +109,7 @@ class Driver:
         raise NotImplementedError
 
     def _wake(self) -> None:
-        raise NotImplementedError
+        lib.pymhd_pump_wake(self._ptr)
 
     # --- any thread ---
 
@@ -168,14 +169,12 @@ class Driver:
         return self._stopping and time.monotonic() >= self._deadline
 
 
-class PerConnection(Driver):
-    """libmicrohttpd's own threads, one a connection, call the handlers."""
+class OwnThreads(Driver):
+    """libmicrohttpd's own threads call the handlers; ours ends upgraded connections."""
 
-    name = "pymhd-per-connection"
+    name = "pymhd-beside"
 
     def __init__(self, exchange: Exchange, settings: Settings) -> None:
-        # A queue, for a signal handler may put into it at any moment.
-        self._woken: SimpleQueue[None] = SimpleQueue()
         # The threads of libmicrohttpd's that a callback of ours runs on.
         self.inside: set[int] = set()
         super().__init__(exchange, settings)
@@ -183,15 +182,12 @@ class PerConnection(Driver):
     def runs_here(self) -> bool:
         return threading.get_ident() in self.inside
 
-    def _wake(self) -> None:
-        self._woken.put(None)
-
     def _drive(self) -> None:
         quiesced = False
-        while not self._stopping:
-            self._woken.get()
+        while not (self._stopping and self._drained()):
             if not quiesced and (self._wants_quiesce or self._stopping):
                 quiesced = True
                 lib.pymhd_daemon_quiesce(self._ptr)
-        while not self._drained():
-            time.sleep(_DRAIN_SECONDS)
+            timeout_ms = DRAIN_MS if self._stopping else FOREVER_MS
+            if lib.pymhd_pump(self._ptr, timeout_ms) < 0:  # we are a fork
+                return

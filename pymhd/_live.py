@@ -15,7 +15,7 @@ from pymhd import _log, response, upgrade
 from pymhd._library import lib
 
 if TYPE_CHECKING:
-    from pymhd._driver import Driver, PerConnection
+    from pymhd._driver import Driver, OwnThreads
     from pymhd.daemon import Daemon
 
 __all__ = ["driver", "register", "unregister"]
@@ -38,10 +38,10 @@ def unregister(owner: int) -> None:
     _drivers.pop(owner, None)
 
 
-def driver(owner: int) -> "PerConnection":
+def driver(owner: int) -> "OwnThreads":
     """Return the driver of an integer; a stale one is a KeyError, not a crash."""
     # csrc calls back for no other.
-    return cast("PerConnection", _drivers[owner])
+    return cast("OwnThreads", _drivers[owner])
 
 
 def began(daemon: "Daemon") -> None:

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
-from pymhd._driver import Driver
+from pymhd._driver import DRAIN_MS, FOREVER_MS, Driver
 from pymhd._library import copy_bytes, ffi, lib
 from pymhd.request import Request
 from pymhd.response import Response
@@ -25,17 +25,12 @@ _EVENT_INTS = 8
 # handler does not make all the others wait.
 _ANSWERS = 256
 _BATCH_SECONDS = 0.0005
-_FOREVER_MS = -1
-_DRAIN_MS = 10
 
 
 class Pump(Driver):
     """A driver whose thread runs libmicrohttpd and the handlers."""
 
     name = "pymhd-pump"
-
-    def _wake(self) -> None:
-        lib.pymhd_pump_wake(self._ptr)
 
     def _drive(self) -> None:
         # Events that have been read and not yet dealt with.
@@ -72,11 +67,11 @@ class Pump(Driver):
         if self._answered:
             lib.pymhd_pump_answer(self._ptr, self._answers, len(self._answered))
             self._answered.clear()  # csrc has references of its own
-        timeout_ms = _FOREVER_MS
+        timeout_ms = FOREVER_MS
         if self._events:
             timeout_ms = 0
         elif self._stopping:
-            timeout_ms = _DRAIN_MS
+            timeout_ms = DRAIN_MS
         count = lib.pymhd_pump(self._ptr, timeout_ms)
         if count > 0:
             self._read(count)

@@ -13,14 +13,14 @@ import os
 import socket
 import threading
 import time
-from typing import Literal, Self, final
+from typing import Self, final
 
 from pymhd import _callbacks, _live, _log
-from pymhd._driver import Driver, PerConnection, Settings
+from pymhd._driver import Driver, OwnThreads, Settings
 from pymhd._exchange import Exchange, Handler
 from pymhd._latch import Latch, clamped
 from pymhd._listen import Endpoint, duplicate
-from pymhd._pump import Pump
+from pymhd._modes import Polling, Threads, choose
 from pymhd._sessions import Sessions
 from pymhd._signals import Interrupted, interrupting_signals
 from pymhd.errors import CallError, StartError, StateError
@@ -61,6 +61,11 @@ class Daemon:
             stays the caller's to close, but does not block any more.
         threads: 1; a number of threads to serve the connections; or
             ``"per-connection"``, a thread for each.
+        polling: None: Python's threads run libmicrohttpd, except with
+            ``"per-connection"``. ``"select"``, ``"poll"``, ``"epoll"`` or ``"auto"``:
+            libmicrohttpd has threads of its own that wait in this way, as many as
+            ``threads`` says; ``"per-connection"`` has no ``"epoll"``. With
+            ``"select"`` there is no connection whose descriptor is 1024 or more.
         limits: What clients are granted.
 
     Raises:
@@ -77,16 +82,16 @@ class Daemon:
         port: int = 0,
         unix: "str | os.PathLike[str] | None" = None,
         sock: socket.socket | int | None = None,
-        threads: int | Literal["per-connection"] = 1,
+        threads: Threads = 1,
+        polling: Polling | None = None,
         limits: Limits | None = None,
     ) -> None:
         _check_handler(handler)
-        _check_threads(threads)
+        self._mode = choose(threads, polling)
         if limits is not None and not isinstance(limits, Limits):
             raise TypeError(f"limits must be a pymhd.Limits, not {limits!r}")
         self._handler = handler
         self._endpoint = Endpoint(host, port, unix, sock)
-        self._threads = threads
         self._limits = limits or Limits()
         # Guards _state and _stopper; reentrant, because a signal handler may call
         # stop() while the same thread is in here. start() holds it while it calls
@@ -151,19 +156,19 @@ class Daemon:
     def _shares(self) -> list[int]:
         """Divide the connections among the drivers: as many, or fewer, as threads."""
         connections = self._limits.connections or default_connections()
-        threads = self._threads if isinstance(self._threads, int) else 1
-        count = min(threads, connections)
+        count = min(self._mode.drivers, connections)
         return [(connections + number) // count for number in range(count)]
 
     def _make_driver(self, listening: socket.socket, connections: int) -> Driver:
         limits = self._limits
-        per_connection = self._threads == "per-connection"
-        log = _log.report_later if per_connection else _log.report
+        mode = self._mode
+        log = _log.report_later if mode.driver is OwnThreads else _log.report
         exchange = Exchange(self._handler, self._sessions, log)
         settings = Settings(
             # libmicrohttpd closes it, so each of its daemons gets one of its own.
             listen_fd=duplicate(listening),
-            per_connection=per_connection,
+            flags=mode.flags,
+            pool=min(mode.pool, connections),
             connections=connections,
             connections_per_ip=limits.connections_per_ip,
             timeout_seconds=limits.timeout,
@@ -171,7 +176,7 @@ class Daemon:
             stack=_STACK_BYTES,
             body=limits.body,
         )
-        return (PerConnection if per_connection else Pump)(exchange, settings)
+        return mode.driver(exchange, settings)
 
     # --- what it is ---
 
@@ -349,12 +354,3 @@ def _check_handler(handler: object) -> None:
     call = getattr(handler, "__call__", None)  # noqa: B004 - an instance's method
     if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call):
         raise TypeError(f"{handler!r} is a coroutine function: nothing would run it")
-
-
-def _check_threads(threads: object) -> None:
-    if threads == "per-connection":
-        return
-    if not isinstance(threads, int) or isinstance(threads, bool):
-        raise TypeError(f'threads must be an int or "per-connection", not {threads!r}')
-    if threads < 1:
-        raise ValueError(f"threads must be at least 1, not {threads}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live import Serve, eventually
+from live import Serve, eventually, in_mode
 from sessions import Pair, Pairs
 
 import pymhd
@@ -23,6 +23,7 @@ def serve() -> Iterator[Serve]:
     daemons: list[pymhd.Daemon] = []
 
     def start(handler: Callable[[pymhd.Request], Any], **options: Any) -> pymhd.Daemon:
+        options |= in_mode(options.pop("threads", 1))
         daemon = pymhd.Daemon(handler, **options)
         daemons.append(daemon)
         daemon.start()

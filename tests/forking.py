@@ -60,7 +60,7 @@ def in_child_while_held(lock, what):
     release.set()
     holder.join()
 
-daemon = pymhd.Daemon(handler, threads=MODE)
+daemon = pymhd.Daemon(handler, **in_mode(MODE))
 daemon.start()
 idle = connect(daemon)
 answers(idle)

@@ -24,8 +24,32 @@ TIMEOUT = 10.0
 
 MIB = 1 << 20
 
-Mode = Literal["per-connection"] | int
+Mode = Literal["per-connection"] | int | str
+"""What is given to ``serve()`` as threads=, with polling= behind a blank."""
+
 MODES: list[Mode] = [1, 3, "per-connection"]
+ALL_MODES: list[Mode] = [
+    *MODES,
+    "1 select",
+    "1 poll",
+    "1 epoll",
+    "3 select",
+    "3 epoll",
+    "per-connection select",
+]
+"""For what each of them might do in its own way; the rest is one path."""
+
+
+def in_mode(mode: Mode) -> dict[str, Any]:
+    """Return the options of ``Daemon`` for a mode."""
+    if not isinstance(mode, str):
+        return {"threads": mode}
+    threads, _, polling = mode.partition(" ")
+    return {
+        "threads": int(threads) if threads.isdigit() else threads,
+        "polling": polling or None,
+    }
+
 
 GET = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
 

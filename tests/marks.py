@@ -7,17 +7,22 @@ import shutil
 import socket
 
 import pytest
-from live import MODES
+from live import ALL_MODES, MODES
 from sessions import RUNS
 
 from pymhd import lib
 
 each_mode = pytest.mark.parametrize("mode", MODES)
+every_mode = pytest.mark.parametrize("mode", ALL_MODES)
 each_way = pytest.mark.parametrize(
     ("mode", "run"), [(mode, run) for mode in MODES for run in RUNS]
 )
 each_pair = pytest.mark.parametrize("pair", MODES, indirect=True)
 """For tests with the fixture ``pair``: each_mode for its daemon."""
+every_pair = pytest.mark.parametrize("pair", ALL_MODES, indirect=True)
+every_way = pytest.mark.parametrize(
+    ("mode", "run"), [(mode, run) for mode in ALL_MODES for run in RUNS]
+)
 
 
 def has_ipv6() -> bool:

@@ -21,8 +21,8 @@ import contextlib, gc, logging, multiprocessing, os, queue, resource, signal, so
 import sys, threading, time
 sys.path.insert(0, {str(Path(__file__).resolve().parent)!r})
 import pymhd
-from live import GET, assert_echoes, connect, echo, eventually, hello, read_exactly
-from live import read_head, read_to_end, upgrade_request, upgraded
+from live import GET, assert_echoes, connect, echo, eventually, hello, in_mode
+from live import read_exactly, read_head, read_to_end, upgrade_request, upgraded
 switch = pymhd.Response.for_upgrade(echo, "echo")
 def both(request):
     return switch if request.wants_upgrade() else hello(request)

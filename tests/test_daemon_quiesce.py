@@ -5,13 +5,13 @@ import contextlib
 
 import pytest
 from live import GET, Mode, Serve, connect, eventually, hello, is_silent, listening
-from marks import each_mode
+from marks import every_mode
 from messages import ask, get
 
 import pymhd
 
 
-@each_mode
+@every_mode
 def test_a_quiesced_daemon_goes_on_with_its_connections(
     serve: Serve, mode: Mode
 ) -> None:
@@ -34,7 +34,7 @@ def test_a_quiesced_daemon_goes_on_with_its_connections(
         assert get(old) == b"hello"
 
 
-@each_mode
+@every_mode
 def test_a_quiesced_daemon_leaves_a_socket_that_was_given(
     serve: Serve, mode: Mode
 ) -> None:

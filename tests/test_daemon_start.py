@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from live import MODES, TIMEOUT, Mode, Serve, at_once, connect, hello
+from live import MODES, TIMEOUT, Mode, Serve, at_once, connect, hello, in_mode
 from marks import each_mode
 from messages import ask, get
 
@@ -78,7 +78,7 @@ def test_with_stops_the_daemon_after_an_exception() -> None:
 @each_mode
 def test_a_daemon_that_runs_keeps_itself_alive(mode: Mode) -> None:
     """As a thread does; afterwards it may go."""
-    daemon = pymhd.Daemon(hello, threads=mode)
+    daemon = pymhd.Daemon(hello, **in_mode(mode))
     daemon.start()
     alive = weakref.ref(daemon)
     url = daemon.url
@@ -124,7 +124,7 @@ def test_daemons_start_and_stop_in_several_threads() -> None:
     def cycle(mode: Any) -> None:
         try:
             for _ in range(15):
-                with pymhd.Daemon(hello, threads=mode) as daemon:
+                with pymhd.Daemon(hello, **in_mode(mode)) as daemon:
                     assert ask(daemon).endswith(b"hello")
         except BaseException as error:
             failed.append(error)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from live import Mode, Serve, hello, listening
+from live import Mode, Serve, hello, in_mode, listening
 from marks import each_mode
 from messages import ask
 
@@ -21,7 +21,7 @@ import pymhd
 def test_a_port_in_use_is_a_start_error(serve: Serve, mode: Mode) -> None:
     """With its errno, a sentence and advice; the other one goes on."""
     first = serve(hello)
-    second = pymhd.Daemon(hello, port=first.port, threads=mode)
+    second = pymhd.Daemon(hello, port=first.port, **in_mode(mode))
     with pytest.raises(pymhd.StartError) as caught:
         second.start()
     assert caught.value.errno == errno.EADDRINUSE
@@ -113,7 +113,7 @@ def descriptors_left(count: int) -> Iterator[None]:
 @pytest.mark.parametrize("count", range(4))
 def test_a_start_without_descriptors_is_a_start_error(mode: Mode, count: int) -> None:
     """Wherever they run out, nothing is left behind."""
-    daemon = pymhd.Daemon(hello, threads=mode)
+    daemon = pymhd.Daemon(hello, **in_mode(mode))
     with descriptors_left(count), pytest.raises(pymhd.StartError) as caught:
         daemon.start()
     assert caught.value.errno == errno.EMFILE

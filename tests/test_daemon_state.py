@@ -4,7 +4,7 @@
 import contextlib
 
 import pytest
-from live import Mode, Serve, connect, eventually, hello
+from live import Mode, Serve, connect, eventually, hello, in_mode
 from marks import each_mode
 from messages import get
 
@@ -14,7 +14,7 @@ import pymhd
 @each_mode
 def test_it_tells_its_state(serve: Serve, mode: Mode) -> None:
     """New, running, stopped; the address stays known."""
-    daemon = pymhd.Daemon(hello, threads=mode)
+    daemon = pymhd.Daemon(hello, **in_mode(mode))
     assert not daemon.is_running
     assert repr(daemon) == "<pymhd.Daemon, has not been started>"
     daemon.start()
@@ -46,7 +46,7 @@ def test_before_its_start_it_has_no_address() -> None:
 @each_mode
 def test_it_counts_its_connections(serve: Serve, mode: Mode) -> None:
     """Those that are open."""
-    daemon = pymhd.Daemon(hello, threads=mode)
+    daemon = pymhd.Daemon(hello, **in_mode(mode))
     assert (daemon.connections, daemon.upgraded) == (0, 0)
     with daemon, contextlib.ExitStack() as stack:
         for number in (1, 2, 3, 4):

@@ -15,7 +15,7 @@ def test_a_child_may_close_its_copies_beside_sessions_of_its_own(mode: Mode) -> 
     """The numbers by which csrc knows sessions begin anew in the child."""
     code = """
         def child():
-            with pymhd.Daemon(handler, threads=MODE) as own, upgraded(own) as sock:
+            with pymhd.Daemon(handler, **in_mode(MODE)) as own, upgraded(own) as sock:
                 streams.get(timeout=5)
                 kept.close()
                 blocked.close()
@@ -88,7 +88,7 @@ def test_a_child_may_start_a_daemon_of_its_own(mode: Mode) -> None:
     """Requests, sessions and stop() work in it, with new and with old responses."""
     code = """
         def child():
-            with pymhd.Daemon(handler, threads=MODE) as own:
+            with pymhd.Daemon(handler, **in_mode(MODE)) as own:
                 with upgraded(own) as sock:
                     assert_echoes(sock)
                 with connect(own) as sock:
@@ -108,7 +108,7 @@ def test_a_child_may_leave_a_daemon_of_its_own_running(mode: Mode) -> None:
     """It is stopped at the child's exit."""
     code = """
         def child():
-            own = pymhd.Daemon(handler, threads=MODE)
+            own = pymhd.Daemon(handler, **in_mode(MODE))
             own.start()
             global live
             live = upgraded(own)

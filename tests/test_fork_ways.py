@@ -25,7 +25,7 @@ def test_many_forks_while_clients_come_and_go_do_no_harm(mode: Mode) -> None:
                     assert_echoes(sock)
                     streams.get(timeout=5)
         def child():
-            with pymhd.Daemon(hello, threads=MODE) as own, connect(own) as sock:
+            with pymhd.Daemon(hello, **in_mode(MODE)) as own, connect(own) as sock:
                 answers(sock)
         enough = threading.Event()
         pourers = [threading.Thread(target=pour) for _ in range(3)]
@@ -47,7 +47,7 @@ def test_a_handler_may_fork(mode: Mode) -> None:
         def forking(request):
             in_child(lambda: None)
             return pymhd.Response(b"hello")
-        with pymhd.Daemon(forking, threads=MODE) as other:
+        with pymhd.Daemon(forking, **in_mode(MODE)) as other:
             with connect(other) as sock:
                 answers(sock)
                 answers(sock)
@@ -67,7 +67,7 @@ def test_a_child_that_returns_from_the_handler_answers_nobody(mode: Mode) -> Non
                 return pymhd.Response("child\\n")
             pids.put(pid)
             return pymhd.Response(b"hello")
-        with pymhd.Daemon(forking, threads=MODE) as other:
+        with pymhd.Daemon(forking, **in_mode(MODE)) as other:
             with connect(other) as sock:
                 answers(sock)
             status = os.waitpid(pids.get(timeout=5), 0)[1]
@@ -87,7 +87,7 @@ def test_a_session_may_fork(mode: Mode) -> None:
             in_child(child)
             stream.sendall(b"parent")
         switch = pymhd.Response.for_upgrade(forking, "echo")
-        with pymhd.Daemon(lambda request: switch, threads=MODE) as other:
+        with pymhd.Daemon(lambda request: switch, **in_mode(MODE)) as other:
             with upgraded(other) as sock:
                 assert read_to_end(sock) == b"child, parent"
     """

@@ -20,6 +20,7 @@ from live import (
     connect,
     echo,
     eventually,
+    in_mode,
     read_exactly,
     read_head,
     read_to_end,
@@ -57,7 +58,7 @@ class Handler:
 def test_a_handler_goes_with_its_daemon(mode: Mode) -> None:
     """After stop(), nobody keeps it."""
     handler = Handler()
-    daemon = pymhd.Daemon(handler, threads=mode)
+    daemon = pymhd.Daemon(handler, **in_mode(mode))
     ghosts = [weakref.ref[object](handler), weakref.ref[object](daemon)]
     with daemon, connect(daemon) as sock:
         sock.sendall(GET)
@@ -213,7 +214,7 @@ def test_the_tables_are_empty_after_stop(mode: Mode) -> None:
     switch = pymhd.Response.for_upgrade(echo, "echo")
     daemon = pymhd.Daemon(
         lambda request: switch if request.wants_upgrade() else pymhd.Response("x"),
-        threads=mode,
+        **in_mode(mode),
     )
     with contextlib.ExitStack() as stack:
         with daemon:
@@ -284,7 +285,7 @@ def test_starting_and_stopping_often_leaves_nothing_behind(
     switch = pymhd.Response.for_upgrade(echo, "echo")
 
     def once() -> None:
-        with pymhd.Daemon(lambda request: switch, threads=mode) as daemon:
+        with pymhd.Daemon(lambda request: switch, **in_mode(mode)) as daemon:
             use(daemon)
 
     def settled() -> tuple[int, int]:

@@ -21,13 +21,13 @@ from live import (
     reset,
     upgrade_request,
 )
-from marks import each_mode
+from marks import every_mode
 from messages import ask, head, post
 
 import pymhd
 
 
-@each_mode
+@every_mode
 @pytest.mark.parametrize("leave", [socket.socket.close, reset], ids=["FIN", "RST"])
 @pytest.mark.parametrize(
     "raw",
@@ -54,7 +54,7 @@ def test_a_client_may_vanish_within_its_request(
     assert targets == ["/other"]
 
 
-@each_mode
+@every_mode
 @pytest.mark.parametrize("leave", [socket.socket.close, reset], ids=["FIN", "RST"])
 def test_a_client_may_vanish_before_its_answer(
     serve: Serve, mode: Mode, leave: Callable[[socket.socket], None]
@@ -77,7 +77,7 @@ def test_a_client_may_vanish_before_its_answer(
     assert len(ask(daemon, head())) > MIB
 
 
-@each_mode
+@every_mode
 def test_a_client_may_vanish_within_its_answer(serve: Serve, mode: Mode) -> None:
     """With most of it unsent."""
     daemon = serve(lambda r: pymhd.Response(bytes(8 * MIB)), threads=mode)

@@ -24,7 +24,7 @@ def test_a_program_may_end_without_stop(
 ) -> None:
     """With live sessions: it ends at once and makes no noise."""
     code = f"""
-        daemon = pymhd.Daemon(both, threads={mode!r})
+        daemon = pymhd.Daemon(both, **in_mode({mode!r}))
         daemon.start()
         socks = [upgraded(daemon) for _ in range(3)]
         busy = upgraded(daemon)
@@ -59,7 +59,7 @@ def test_a_program_may_end_although_something_never_returns(
             threading.Event().wait()
         stuck = pymhd.Response.for_upgrade(block, "stuck")
         handler = block if {where!r} == "handler" else lambda request: stuck
-        daemon = pymhd.Daemon(handler, threads={mode!r})
+        daemon = pymhd.Daemon(handler, **in_mode({mode!r}))
         daemon.start()
         sock = connect(daemon)
         sock.sendall(upgrade_request(protocol="stuck"))
@@ -77,7 +77,7 @@ def test_a_program_may_end_although_something_never_returns(
 def test_a_program_may_end_while_requests_pour_in(mode: Mode) -> None:
     """Handlers and sessions run until the very end."""
     code = f"""
-        daemon = pymhd.Daemon(both, threads={mode!r})
+        daemon = pymhd.Daemon(both, **in_mode({mode!r}))
         daemon.start()
         def pour():
             try:

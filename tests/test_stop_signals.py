@@ -16,7 +16,7 @@ def test_a_signal_ends_wait_and_the_program_ends_well(
 ) -> None:
     """The exit code is 0, and sessions are closed in order."""
     code = f"""
-        with pymhd.Daemon(both, threads={mode!r}) as daemon:
+        with pymhd.Daemon(both, **in_mode({mode!r})) as daemon:
             sock = upgraded(daemon)
             before = signal.getsignal({number:d})
             print("ready", flush=True)
@@ -50,7 +50,7 @@ def test_a_signal_handler_may_stop_a_daemon_that_is_waited_for(mode: Mode) -> No
     """It runs on the thread that waits, in the middle of wait()."""
     code = f"""
         for number in range(180):
-            daemon = pymhd.Daemon(both, threads={mode!r})
+            daemon = pymhd.Daemon(both, **in_mode({mode!r}))
             daemon.start()
             signal.signal(signal.SIGALRM, lambda *args: daemon.stop())
             signal.setitimer(signal.ITIMER_REAL, 0.00005 + number % 60 * 0.00001)
@@ -65,7 +65,7 @@ def test_a_keyboard_interrupt_in_a_with_block_stops_the_daemon(mode: Mode) -> No
     """And goes on to whoever is outside."""
     code = f"""
         try:
-            with pymhd.Daemon(both, threads={mode!r}) as daemon:
+            with pymhd.Daemon(both, **in_mode({mode!r})) as daemon:
                 sock = upgraded(daemon)
                 signal.raise_signal(signal.SIGINT)
                 time.sleep(5)

@@ -164,7 +164,7 @@ def test_an_upgrade_without_a_descriptor_to_spare_is_closed_and_logged(
     code = f"""
         logging.basicConfig(stream=sys.stdout)
         logging.getLogger("pymhd").setLevel(logging.INFO)
-        with pymhd.Daemon(lambda request: switch, threads={mode!r}) as daemon:
+        with pymhd.Daemon(lambda request: switch, **in_mode({mode!r})) as daemon:
             with connect(daemon) as sock:
                 # After this request the connection has its thread and descriptor.
                 sock.sendall(GET)

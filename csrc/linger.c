@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How sessions end.
+ *
+ * MHD_UPGRADE_ACTION_CLOSE is said here alone and so happens once, on a thread
+ * on which every release allows it: the connection's own, or the one that calls
+ * pymhd_pump() and will also stop libmicrohttpd.
+ *
+ * Before that we linger: we send our FIN and read what still comes until the
+ * peer's own, for a second and a mebibyte at most.  A close with unread input
+ * would be an RST, which destroys our last bytes on their way.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "session.h"
+
+#define LINGER_MS 1000
+#define LINGER_BYTES ((size_t) 1 << 20)
+
+
+/* The driver.  The only place that says CLOSE to a session. */
+static void
+finish (struct session *session)
+{
+  struct pymhd_daemon *const daemon = session->daemon;
+
+  session_forget (session);
+  /* Python's duplicate stays open as long as a call is blocked on it. */
+  (void) shutdown (session->fd, SHUT_RDWR);
+  pump_close (daemon, session->urh);
+  (void) sem_destroy (&session->closed);
+  free (session);
+  atomic_fetch_sub (&daemon->upgraded, 1);
+}
+
+
+/* Reads what has come and forgets it.  True if the session may be closed. */
+static bool
+drain (struct session *session)
+{
+  char scratch[16384];
+
+  while (session->drained < LINGER_BYTES)
+  {
+    const ssize_t size = recv (session->fd, scratch, sizeof (scratch),
+                               MSG_DONTWAIT);
+
+    if (0 < size)
+      session->drained += (size_t) size;
+    else if ( (0 == size) ||
+              (EINTR != errno) )
+      return (0 == size) || (EAGAIN != errno);
+  }
+  return true;
+}
+
+
+static void
+say_goodbye (struct session *session)
+{
+  session_linger (session);
+  session->deadline_ms = monotonic_ms () + LINGER_MS;
+  (void) shutdown (session->fd, SHUT_WR);
+}
+
+
+/* The connection's own thread, inside the upgrade handler; no lock. */
+void
+session_wait (struct session *session)
+{
+  struct pollfd watched[] = {
+    { .fd = session->fd, .events = POLLIN },
+    { .fd = session->daemon->stop_fd, .events = POLLIN },
+  };
+
+  while ( (-1 == sem_wait (&session->closed)) &&
+          (EINTR == errno) )
+    ;
+  say_goodbye (session);
+  while (! drain (session))
+  {
+    const int64_t left = session->deadline_ms - monotonic_ms ();
+
+    if ( (0 >= left) ||
+         (0 != watched[1].revents) )
+      break;
+    (void) poll (watched, 2, (int) left);
+  }
+  finish (session);
+}
+
+
+static void
+leave_lingering (struct session *session)
+{
+  struct pymhd_daemon *const daemon = session->daemon;
+
+  pump_unwatch (daemon, session->fd);
+  if (NULL != session->previous)
+    session->previous->next = session->next;
+  else
+    daemon->lingering = session->next;
+  if (NULL != session->next)
+    session->next->previous = session->previous;
+  finish (session);
+}
+
+
+/* The pump's thread. */
+void
+sessions_close_pending (struct pymhd_daemon *daemon)
+{
+  struct session *session = sessions_take_closing (daemon);
+  struct session *next;
+
+  for (; NULL != session; session = next)
+  {
+    next = session->next;
+    say_goodbye (session);
+    if ( (drain (session)) ||
+         (! pump_watch (daemon, session->fd, EPOLLIN, &session->watcher)) )
+    {
+      finish (session);
+      continue;
+    }
+    session->previous = NULL;
+    session->next = daemon->lingering;
+    if (NULL != session->next)
+      session->next->previous = session;
+    daemon->lingering = session;
+  }
+}
+
+
+/* The pump's thread. */
+void
+session_readable (struct watcher *watcher)
+{
+  struct session *const session = (struct session *) watcher;
+
+  if (drain (session))
+    leave_lingering (session);
+}
+
+
+/* The pump's thread. */
+int
+sessions_linger (struct pymhd_daemon *daemon)
+{
+  struct session *session;
+  struct session *next;
+  int64_t earliest = -1;
+  int64_t now;
+
+  if (NULL == daemon->lingering)
+    return -1;
+  now = monotonic_ms ();
+  for (session = daemon->lingering; NULL != session; session = next)
+  {
+    const int64_t left = session->deadline_ms - now;
+
+    next = session->next;
+    if ( (0 >= left) ||
+         (atomic_load (&daemon->refusing)) )
+      leave_lingering (session);
+    else if ( (-1 == earliest) ||
+              (left < earliest) )
+      earliest = left;
+  }
+  return (int) earliest;
+}
+
+
+/* stop(), on the pump's thread. */
+void
+sessions_end (struct pymhd_daemon *daemon)
+{
+  struct session *session;
+  uint32_t at = 0;
+
+  /* First those that are live: what Python closes meanwhile is pending then. */
+  while (NULL != (session = sessions_take_live (daemon, &at)))
+    finish (session);
+  sessions_close_pending (daemon);
+  while (NULL != daemon->lingering)
+    leave_lingering (daemon->lingering);
+}

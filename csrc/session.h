@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A session, for the files that deal with them: session.c has the table,
+ * linger.c their end.
+ */
+#ifndef PYMHD_SESSION_H
+#define PYMHD_SESSION_H
+
+#include "internal.h"
+
+enum state { LIVE, CLOSING, LINGERING };
+
+struct session
+{
+  struct watcher watcher;
+  struct session *next;         /* of closing or of lingering */
+  struct session *previous;     /* of lingering */
+  struct pymhd_daemon *daemon;
+  struct MHD_UpgradeResponseHandle *urh;
+  int64_t token;
+  int fd;                       /* libmicrohttpd's: valid until CLOSE */
+  enum state state;
+  sem_t closed;                 /* "per-connection": Python has closed it */
+  int64_t deadline_ms;
+  size_t drained;
+};
+
+/* session.c; each takes its lock. */
+
+/* The driver: the session is about to be closed for libmicrohttpd. */
+void
+session_forget (struct session *session);
+
+/* The driver: Python has closed the session, which lingers from now on. */
+void
+session_linger (struct session *session);
+
+/* The pump: the sessions that have been closed since. */
+struct session *
+sessions_take_closing (struct pymhd_daemon *daemon);
+
+/* The daemon's next session at or after *at that nobody has closed: the caller
+   does.  There will be no new ones. */
+struct session *
+sessions_take_live (struct pymhd_daemon *daemon,
+                    uint32_t *at);
+
+#endif

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""The ways to run libmicrohttpd: from the arguments of ``Daemon`` to a driver.
+
+What a combination of ``threads`` and ``polling`` means stands in :func:`choose` alone.
+"""
+
+from typing import Literal, NamedTuple
+
+from pymhd._driver import Driver, OwnThreads
+from pymhd._library import lib
+from pymhd._pump import Pump
+
+__all__ = ["Mode", "Polling", "Threads", "choose"]
+
+Threads = int | Literal["per-connection"]
+Polling = Literal["select", "poll", "epoll", "auto"]
+
+_POLLING = {
+    "select": 0,
+    "poll": lib.MHD_USE_POLL,
+    "epoll": lib.MHD_USE_EPOLL,
+    "auto": lib.MHD_USE_AUTO,
+}
+
+
+class Mode(NamedTuple):
+    """How a daemon is run."""
+
+    driver: type[Driver]
+    """Who runs libmicrohttpd."""
+
+    flags: int
+    """Of ``MHD_start_daemon``."""
+
+    drivers: int = 1
+    """How many drivers, each with a daemon of libmicrohttpd's."""
+
+    pool: int = 0
+    """How many threads libmicrohttpd itself is to have, 0 where it decides."""
+
+
+def choose(threads: object, polling: object = None) -> Mode:
+    """Return what the arguments mean.
+
+    Raises:
+        TypeError, ValueError: They mean nothing, alone or together.
+    """
+    if polling not in (None, *_POLLING):
+        names = ", ".join(f'"{name}"' for name in _POLLING)
+        raise ValueError(f"polling must be None, {names}, not {polling!r}")
+    if threads == "per-connection":
+        return _per_connection(str(polling or "poll"))
+    if not isinstance(threads, int) or isinstance(threads, bool):
+        raise TypeError(f'threads must be an int or "per-connection", not {threads!r}')
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, not {threads}")
+    if polling is None:
+        return Mode(Pump, lib.MHD_USE_EPOLL, drivers=threads)
+    flags = lib.MHD_USE_INTERNAL_POLLING_THREAD | _POLLING[str(polling)]
+    return Mode(OwnThreads, flags, pool=threads)
+
+
+def _per_connection(polling: str) -> Mode:
+    if polling == "epoll":
+        raise ValueError(
+            'polling must be "select", "poll", "auto" or None where threads is '
+            '"per-connection", not "epoll": libmicrohttpd refuses that'
+        )
+    flags = lib.MHD_USE_INTERNAL_POLLING_THREAD | lib.MHD_USE_THREAD_PER_CONNECTION
+    return Mode(OwnThreads, flags | _POLLING[polling])
