@@ -112,6 +112,7 @@ struct pymhd_daemon
   int event_count;
   int event_room;
   struct text text;             /* what the events' text_at points into */
+  struct pymhd_batch batch;     /* the same, for Python */
 
   struct session *closing;      /* for the driver to close; session.c's lock */
   struct session *lingering;    /* the driver's alone */
@@ -179,10 +180,11 @@ request_completed (void *cls,
                    enum MHD_RequestTerminationCode toe);
 
 /* Gives Python's answer to a request that waits for it; nothing happens if
-   the request has ended meanwhile. */
+   the request has ended meanwhile.  BYTES: the body, then the fields. */
 void
 request_answer (struct pymhd_daemon *daemon,
-                const struct pymhd_answer *answer);
+                const struct pymhd_answer *answer,
+                const char *bytes);
 
 /* The request behind an upgrade: its daemon and its token for Python. */
 struct pymhd_daemon *
@@ -240,6 +242,14 @@ head_expects_continue (struct MHD_Connection *connection);
 /* One of our own short answers; it closes the connection. */
 struct pymhd_response *
 response_refusal (enum refusal which);
+
+/* A response for one request; the caller destroys it.  NULL if memory is
+   short or libmicrohttpd refuses a field. */
+struct MHD_Response *
+response_once (const char *body,
+               size_t body_size,
+               const char *fields,
+               size_t fields_size);
 
 enum MHD_Result
 response_queue (struct pymhd_response *response,

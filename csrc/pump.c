@@ -276,27 +276,33 @@ left_ms (int64_t deadline)
 }
 
 
-/* The pump's thread.  Takes references to the responses for earlier requests;
-   the next pymhd_pump() sends them. */
+/* The pump's thread.  Makes the responses to earlier requests, and takes
+   references to the shared ones; the next pymhd_pump() sends them.  ANSWERS:
+   struct pymhd_answer and what follows each, not aligned. */
 void
 pymhd_pump_answer (struct pymhd_daemon *daemon,
-                   const struct pymhd_answer *answers,
-                   int count)
+                   const char *answers,
+                   size_t size)
 {
-  int i;
+  const char *const end = answers + size;
+  struct pymhd_answer answer;
 
-  for (i = 0; i < count; i++)
-    request_answer (daemon, &answers[i]);
+  while (answers < end)
+  {
+    memcpy (&answer, answers, sizeof (answer));
+    answers += sizeof (answer);
+    request_answer (daemon, &answer, answers);
+    answers += (size_t) answer.body_size + answer.fields_size;
+  }
   daemon->answered = true;
 }
 
 
-/* The pump's thread.  Returns how many events there are, which may be none, and
-   is where libmicrohttpd's own threads call back:
-   after timeout_ms milliseconds (-1: never), or woken by pymhd_pump_wake().
-   Events and text are valid until the next call.  -1 in a fork's child, where
-   nothing may be run. */
-int
+/* The pump's thread.  Sends the answers and returns what has happened, which
+   may be nothing, and is where libmicrohttpd's own threads call back: after
+   timeout_ms milliseconds (-1: never), or woken by pymhd_pump_wake().  NULL in
+   a fork's child, where nothing may be run. */
+const struct pymhd_batch *
 pymhd_pump (struct pymhd_daemon *daemon,
             int timeout_ms)
 {
@@ -304,7 +310,7 @@ pymhd_pump (struct pymhd_daemon *daemon,
 
   if ( (atomic_load (&daemon->dead)) ||
        (NULL == daemon->mhd) )
-    return -1;
+    return NULL;
   daemon->event_count = 0;
   daemon->text.size = 0;
   requests_free_gone (daemon);
@@ -321,29 +327,11 @@ pymhd_pump (struct pymhd_daemon *daemon,
          (0 == limit) )
       break;
   }
-  return daemon->event_count;
-}
-
-
-/* The pump's thread. */
-const int64_t *
-pymhd_pump_events (struct pymhd_daemon *daemon)
-{
-  return (const int64_t *) daemon->events;
-}
-
-
-/* The pump's thread. */
-const char *
-pymhd_pump_text (struct pymhd_daemon *daemon)
-{
-  return daemon->text.at;
-}
-
-
-/* The pump's thread. */
-size_t
-pymhd_pump_text_size (struct pymhd_daemon *daemon)
-{
-  return daemon->text.size;
+  daemon->batch = (struct pymhd_batch) {
+    .events = daemon->events,
+    .text = daemon->text.at,
+    .text_size = daemon->text.size,
+    .count = daemon->event_count,
+  };
+  return &daemon->batch;
 }

@@ -25,7 +25,9 @@ struct request
   int64_t token;                /* 0: Python does not know it */
   enum phase phase;
   enum refusal refusal;         /* what to answer without Python, or REFUSALS */
-  struct pymhd_response *answer;
+  struct pymhd_response *shared;        /* the answer: this or the next */
+  struct MHD_Response *once;
+  unsigned int once_status;
   struct text body;
   uint64_t discarded;
   const char *received_at;      /* the target, in libmicrohttpd's buffer */
@@ -124,10 +126,12 @@ request_completed (void *cls,
   *req_cls = NULL;
   if ( (ASKED == request->phase) ||
        ( (ANSWERED == request->phase) &&
-         (NULL != request->answer) &&
-         (response_upgrades (request->answer)) ) )
+         (NULL != request->shared) &&
+         (response_upgrades (request->shared)) ) )
     abandon (request);
-  pymhd_response_unref (request->answer);
+  pymhd_response_unref (request->shared);
+  if (NULL != request->once)
+    MHD_destroy_response (request->once);
   if ( (ASKED == request->phase) &&
        (! request->daemon->calls_back) )
   {
@@ -264,9 +268,9 @@ hand_over (struct request *request,
   request->phase = ASKED;
   if (! daemon->calls_back)
     return pump_add (daemon, event) ? REFUSALS : FAILED;
-  request->answer = pymhd_on_request (daemon->owner, event, text->at);
+  request->shared = pymhd_on_request (daemon->owner, event, text->at);
   daemon_called_back (daemon);
-  return NULL == request->answer ? FAILED : REFUSALS;
+  return NULL == request->shared ? FAILED : REFUSALS;
 }
 
 
@@ -298,16 +302,39 @@ ask (struct request *request,
 }
 
 
+static bool
+has_answer (const struct request *request)
+{
+  return (NULL != request->shared) ||
+         (NULL != request->once);
+}
+
+
+static enum MHD_Result
+queue_answer (struct request *request,
+              struct MHD_Connection *connection)
+{
+  enum MHD_Result result;
+
+  if (NULL != request->shared)
+    return response_queue (request->shared, connection);
+  result = MHD_queue_response (connection, request->once_status, request->once);
+  MHD_destroy_response (request->once);
+  request->once = NULL;
+  return result;
+}
+
+
 static enum MHD_Result
 answer (struct request *request,
         struct MHD_Connection *connection)
 {
   if (REFUSALS != request->refusal)
     return queue_refusal (request, connection);
-  if (NULL == request->answer)
+  if (! has_answer (request))
     return MHD_YES;             /* Python is at it: we are called again */
   request->phase = ANSWERED;
-  if (MHD_YES == response_queue (request->answer, connection))
+  if (MHD_YES == queue_answer (request, connection))
     return MHD_YES;
   log_line ("libmicrohttpd did not take the response to a request; "
             "the connection is closed");
@@ -346,15 +373,30 @@ request_access (void *cls,
 /* The pump's thread, outside libmicrohttpd. */
 void
 request_answer (struct pymhd_daemon *daemon,
-                const struct pymhd_answer *answer)
+                const struct pymhd_answer *answer,
+                const char *bytes)
 {
   struct request *const request = slots_get (&daemon->asked, answer->request);
 
   if ( (NULL == request) ||
-       (NULL != request->answer) )
+       (has_answer (request)) )
     return;
-  pymhd_response_ref (answer->response);
-  request->answer = answer->response;
+  if (0 != answer->shared)
+  {
+    request->shared = (struct pymhd_response *) (intptr_t) answer->shared;
+    pymhd_response_ref (request->shared);
+    return;
+  }
+  request->once_status = answer->status;
+  request->once = response_once (bytes,
+                                 answer->body_size,
+                                 bytes + answer->body_size,
+                                 answer->fields_size);
+  if (NULL != request->once)
+    return;
+  log_line ("libmicrohttpd did not make the response to a request; "
+            "it is answered 500");
+  refuse (request, FAILED);
 }
 
 

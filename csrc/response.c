@@ -114,19 +114,32 @@ add_fields (struct MHD_Response *mhd,
 }
 
 
-static struct pymhd_response *
-finish (struct MHD_Response *mhd,
-        unsigned int status,
-        const char *fields,
-        size_t fields_size)
+/* Returns mhd; NULL, and it is gone, if it does not take the fields. */
+static struct MHD_Response *
+with_fields (struct MHD_Response *mhd,
+             const char *fields,
+             size_t fields_size)
 {
-  if ( (NULL != mhd) &&
-       (! add_fields (mhd, fields, fields_size)) )
-  {
-    MHD_destroy_response (mhd);
-    mhd = NULL;
-  }
-  return adopt (mhd, status);
+  if ( (NULL == mhd) ||
+       (add_fields (mhd, fields, fields_size)) )
+    return mhd;
+  MHD_destroy_response (mhd);
+  return NULL;
+}
+
+
+/* Any thread; no Python inside. */
+struct MHD_Response *
+response_once (const char *body,
+               size_t body_size,
+               const char *fields,
+               size_t fields_size)
+{
+  return with_fields (MHD_create_response_from_buffer (body_size,
+                                                       (void *) (uintptr_t) body,
+                                                       MHD_RESPMEM_MUST_COPY),
+                      fields,
+                      fields_size);
 }
 
 
@@ -139,12 +152,8 @@ pymhd_response_new (unsigned int status,
                     const char *fields,
                     size_t fields_size)
 {
-  return finish (MHD_create_response_from_buffer (body_size,
-                                                  (void *) (uintptr_t) body,
-                                                  MHD_RESPMEM_MUST_COPY),
-                 status,
-                 fields,
-                 fields_size);
+  return adopt (response_once (body, body_size, fields, fields_size),
+                status);
 }
 
 
@@ -153,10 +162,10 @@ struct pymhd_response *
 pymhd_response_new_upgrade (const char *fields,
                             size_t fields_size)
 {
-  return finish (MHD_response_for_upgrade (&upgrade_begin, NULL),
-                 MHD_HTTP_SWITCHING_PROTOCOLS,
-                 fields,
-                 fields_size);
+  return adopt (with_fields (MHD_response_for_upgrade (&upgrade_begin, NULL),
+                             fields,
+                             fields_size),
+                MHD_HTTP_SWITCHING_PROTOCOLS);
 }
 
 

@@ -105,29 +105,34 @@ struct pymhd_event
   int64_t fd;
 };
 
+/* Followed by body_size bytes of a body and fields_size bytes of fields, unless
+   the response is shared: then its address stands here. */
 struct pymhd_answer
 {
   int64_t request;
-  struct pymhd_response *response;
+  int64_t shared;
+  uint32_t status;
+  uint32_t body_size;
+  uint32_t fields_size;
+};
+
+/* Valid until the next call. */
+struct pymhd_batch
+{
+  const struct pymhd_event *events;
+  const char *text;
+  size_t text_size;
+  int count;
 };
 
 void
 pymhd_pump_answer (struct pymhd_daemon *daemon,
-                   const struct pymhd_answer *answers,
-                   int count);
+                   const char *answers,
+                   size_t size);
 
-int
+const struct pymhd_batch *
 pymhd_pump (struct pymhd_daemon *daemon,
             int timeout_ms);
-
-const int64_t *
-pymhd_pump_events (struct pymhd_daemon *daemon);
-
-const char *
-pymhd_pump_text (struct pymhd_daemon *daemon);
-
-size_t
-pymhd_pump_text_size (struct pymhd_daemon *daemon);
 
 void
 pymhd_pump_wake (struct pymhd_daemon *daemon);

@@ -12,7 +12,7 @@ import contextlib
 import functools
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from pymhd import _live, _log
 from pymhd._library import copy_bytes, ffi, lib
@@ -20,7 +20,7 @@ from pymhd.request import Request
 
 if TYPE_CHECKING:
     from pymhd._exchange import Exchange
-    from pymhd._mhd import CData
+    from pymhd._mhd import CData, Event
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,18 +46,6 @@ def _callback(safe: R) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorate
 
 
-class Event(Protocol):
-    """struct pymhd_event"""
-
-    request: int
-    text_at: int
-    text_size: int
-    body: int
-    body_size: int
-    session: int
-    fd: int
-
-
 @contextlib.contextmanager
 def _exchange(owner: int) -> "Iterator[Exchange]":
     """Give the driver's exchange; meanwhile stop() knows that we are inside."""
@@ -71,7 +59,7 @@ def _exchange(owner: int) -> "Iterator[Exchange]":
 
 
 @_callback(safe=ffi.NULL)
-def on_request(owner: int, event: Event, text: "CData") -> "CData":
+def on_request(owner: int, event: "Event", text: "CData") -> "CData":
     """Answer a request; csrc gets a reference of its own. NULL: csrc answers 500."""
     body = b""
     if event.body_size:
@@ -85,7 +73,7 @@ def on_request(owner: int, event: Event, text: "CData") -> "CData":
 
 
 @_callback(safe=None)
-def on_upgraded(owner: int, event: Event, text: "CData") -> None:
+def on_upgraded(owner: int, event: "Event", text: "CData") -> None:
     """Begin a session; a connection's own thread then waits in csrc for its end."""
     early = copy_bytes(text, event.text_size) if event.text_size else b""
     with _exchange(owner) as exchange:

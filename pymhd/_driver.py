@@ -189,5 +189,5 @@ class OwnThreads(Driver):
                 quiesced = True
                 lib.pymhd_daemon_quiesce(self._ptr)
             timeout_ms = DRAIN_MS if self._stopping else FOREVER_MS
-            if lib.pymhd_pump(self._ptr, timeout_ms) < 0:  # we are a fork
+            if not lib.pymhd_pump(self._ptr, timeout_ms):  # we are a fork
                 return

@@ -23,12 +23,14 @@ Handler = Callable[[Request], Response]
 def _upgrade_required(protocols: list[str]) -> Response:
     """Make the answer to a request that does not ask for what we switch to."""
     names = ", ".join(protocols)
-    return Response(
+    response = Response(
         f"426 Upgrade Required: ask for it over HTTP/1.1 with the header fields "
         f"Connection: Upgrade and Upgrade: {names}\n",
         426,
         {"Upgrade": names},
     )
+    response._use()
+    return response
 
 
 class Exchange:
@@ -54,7 +56,7 @@ class Exchange:
         self._switching: dict[int, tuple[Response, Request, str]] = {}
 
     def respond(self, token: int, request: Request) -> Response:
-        """Call the handler; return a response that has been built. Never raises."""
+        """Call the handler; return a response that is made ready. Never raises."""
         try:
             response = self._handler(request)
             if not isinstance(response, Response):
@@ -62,15 +64,14 @@ class Exchange:
                     f"the handler returned {type(response).__name__}; it must return "
                     "a pymhd.Response"
                 )
-            response._pointer()
+            response._use()
             if response._target is not None:
                 response = self._switch(token, request, response)
-                response._pointer()
         except BaseException as error:
             self._log(f"the handler failed at {request!r}; it is answered 500", error)
             response = self._failure
         finally:
-            request._end()
+            request._ended = True
         return response
 
     def _switch(self, token: int, request: Request, response: Response) -> Response:

@@ -22,6 +22,26 @@ PostProcessorPtr = NewType("PostProcessorPtr", CData)
 DriverPtr = NewType("DriverPtr", CData)
 SharedResponsePtr = NewType("SharedResponsePtr", CData)
 
+class Event(Protocol):
+    """struct pymhd_event"""
+
+    kind: int
+    request: int
+    text_at: int
+    text_size: int
+    body: int
+    body_size: int
+    session: int
+    fd: int
+
+class Batch(Protocol):
+    """struct pymhd_batch"""
+
+    events: CData
+    text: CData
+    text_size: int
+    count: int
+
 class _Lib(Protocol):
     # 0.9.72: types
     MHD_VERSION: int
@@ -702,12 +722,9 @@ class _Lib(Protocol):
     def pymhd_daemon_requests(self, daemon: DriverPtr, /) -> int: ...
     def pymhd_daemon_upgraded(self, daemon: DriverPtr, /) -> int: ...
     def pymhd_pump_answer(
-        self, daemon: DriverPtr, answers: CData, count: int, /
+        self, daemon: DriverPtr, answers: bytes | CData, size: int, /
     ) -> None: ...
-    def pymhd_pump(self, daemon: DriverPtr, timeout_ms: int, /) -> int: ...
-    def pymhd_pump_events(self, daemon: DriverPtr, /) -> CData: ...
-    def pymhd_pump_text(self, daemon: DriverPtr, /) -> CData: ...
-    def pymhd_pump_text_size(self, daemon: DriverPtr, /) -> int: ...
+    def pymhd_pump(self, daemon: DriverPtr, timeout_ms: int, /) -> Batch: ...
     def pymhd_pump_wake(self, daemon: DriverPtr, /) -> None: ...
     def pymhd_session_close(self, session: int, /) -> int: ...
     def pymhd_sessions_shutdown(self, daemon: DriverPtr, how: int, /) -> int: ...

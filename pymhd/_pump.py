@@ -6,25 +6,29 @@ brings the next one. Everything that libmicrohttpd does, it does inside that cal
 """
 
 import time
-from collections import deque
+from struct import Struct
 from typing import TYPE_CHECKING, cast
 
 from pymhd._driver import DRAIN_MS, FOREVER_MS, Driver
 from pymhd._library import copy_bytes, ffi, lib
 from pymhd.request import Request
-from pymhd.response import Response
 
 if TYPE_CHECKING:
-    from pymhd._mhd import CData
+    from pymhd._mhd import Batch, Event
+    from pymhd.response import Response
 
 __all__ = ["Pump"]
 
-# The fields of struct pymhd_event, which come as one list of integers.
-_EVENT_INTS = 8
-# A batch hands its answers back after so many, or so many seconds, so that one slow
-# handler does not make all the others wait.
-_ANSWERS = 256
+_EVENT = Struct("8q")  # struct pymhd_event
+_REQUEST = lib.PYMHD_EVENT_REQUEST
+_ANSWER = Struct("2q3I4x")  # struct pymhd_answer
+# A batch hands its answers back after so many seconds, so that one slow handler does
+# not make all the others wait.
 _BATCH_SECONDS = 0.0005
+
+
+def _copy_body(address: int, size: int) -> bytes:
+    return copy_bytes(ffi.cast("char *", address), size) if size else b""
 
 
 class Pump(Driver):
@@ -33,84 +37,107 @@ class Pump(Driver):
     name = "pymhd-pump"
 
     def _drive(self) -> None:
-        # Events that have been read and not yet dealt with.
-        self._events: deque[tuple[int, int, Request | tuple[int, int, bytes]]] = deque()
-        self._answers: CData = ffi.new("struct pymhd_answer[]", _ANSWERS)
-        self._answered: list[Response] = []
+        # Requests whose handlers the others of their batch have made wait, by token.
+        self._waiting: dict[int, Request] = {}
+        self._answers: list[bytes] = []
+        self._shared: list[Response] = []  # which the answers point to
         quiesced = False
         while not self._is_over():
             if not quiesced and (self._wants_quiesce or self._stopping):
                 quiesced = True
                 lib.pymhd_daemon_quiesce(self._ptr)
-            if not self._pump():
-                return
-            self._handle_batch()
-        if self._answered:
-            self._pump()
-        self._drop_events()
+            batch = self._pump()
+            if not batch:
+                return  # we are a fork's child
+            self._handle(batch)
+        if self._answers:
+            batch = self._pump()
+            if batch:
+                self._refuse(batch)
 
     def _is_over(self) -> bool:
         if not self._stopping:
             return False
-        return self._is_late() or (not self._events and self._drained())
+        return self._is_late() or (not self._waiting and self._drained())
 
-    def _drop_events(self) -> None:
-        """Forget what came too late to be dealt with: stop() has waited enough."""
-        for kind, _, what in self._events:
-            if kind == lib.PYMHD_EVENT_UPGRADED and not isinstance(what, Request):
-                session, fd, _ = what
-                self.exchange.refuse(session, fd)
-        self._events.clear()
-
-    def _pump(self) -> bool:
-        """Hand the answers over and fetch what has happened; False: we are a fork."""
-        if self._answered:
-            lib.pymhd_pump_answer(self._ptr, self._answers, len(self._answered))
-            self._answered.clear()  # csrc has references of its own
+    def _pump(self) -> "Batch":
+        """Hand the answers over and fetch what has happened; NULL: we are a fork."""
+        if self._answers:
+            answers = b"".join(self._answers)
+            lib.pymhd_pump_answer(self._ptr, answers, len(answers))
+            # While it waits, nothing holds the responses: csrc has what it needs.
+            self._answers.clear()
+            self._shared.clear()
+            del answers
         timeout_ms = FOREVER_MS
-        if self._events:
+        if self._waiting:
             timeout_ms = 0
         elif self._stopping:
             timeout_ms = DRAIN_MS
-        count = lib.pymhd_pump(self._ptr, timeout_ms)
-        if count > 0:
-            self._read(count)
-        return count >= 0
+        return lib.pymhd_pump(self._ptr, timeout_ms)
 
-    def _read(self, count: int) -> None:
-        """Copy a batch out of C, where the next call overwrites it."""
-        events = lib.pymhd_pump_events(self._ptr)
-        ints = cast("list[int]", ffi.unpack(events, count * _EVENT_INTS))
-        size = lib.pymhd_pump_text_size(self._ptr)
-        text = copy_bytes(lib.pymhd_pump_text(self._ptr), size)
-        for at in range(0, count * _EVENT_INTS, _EVENT_INTS):
-            kind, token, start, length, body, body_size, session, fd = ints[
-                at : at + _EVENT_INTS
-            ]
-            piece = text[start : start + length]
-            if kind == lib.PYMHD_EVENT_REQUEST:
-                content = b""
-                if body_size:
-                    content = copy_bytes(ffi.cast("char *", body), body_size)
-                self._events.append((kind, token, Request._make(piece, content)))
+    def _handle(self, batch: "Batch") -> None:
+        """Deal with a batch; once its answers should be handed over, requests wait."""
+        if not batch.count:
+            self._answer_waiting()
+            return
+        now = time.perf_counter
+        until = now() + _BATCH_SECONDS
+        others = behind = bool(self._waiting)  # who came before is served before
+        texts = copy_bytes(batch.text, batch.text_size)
+        events = ffi.buffer(batch.events, batch.count * _EVENT.size)
+        for event in _EVENT.iter_unpack(events):
+            kind, token, at, size, body, body_size, session, fd = event
+            text = texts[at : at + size]
+            if kind != _REQUEST:
+                self._happened(kind, token, session, fd, text)
+                continue
+            request = Request._make(text, _copy_body(body, body_size))
+            if behind:
+                self._waiting[token] = request
             else:
-                self._events.append((kind, token, (session, fd, piece)))
+                self._answer(token, request)
+                behind = now() > until
+        if others:
+            self._answer_waiting()
 
-    def _handle_batch(self) -> None:
-        """Deal with events until they end or the answers should be handed over."""
+    def _answer_waiting(self) -> None:
+        """Answer what earlier batches have left, for as long as a batch may take."""
         until = time.perf_counter() + _BATCH_SECONDS
-        while self._events and not self._is_late():
-            kind, token, what = self._events.popleft()
-            if isinstance(what, Request):
-                self._answer(token, what)
-                if len(self._answered) == _ANSWERS or time.perf_counter() > until:
-                    return
-            elif kind == lib.PYMHD_EVENT_UPGRADED:
-                self.exchange.upgraded(token, *what)
-            else:
-                self.exchange.abandoned(token)
+        while self._waiting and time.perf_counter() < until:
+            token = next(iter(self._waiting))
+            self._answer(token, self._waiting.pop(token))
 
     def _answer(self, token: int, request: Request) -> None:
         response = self.exchange.respond(token, request)
-        self._answers[len(self._answered)] = (token, response._pointer())
-        self._answered.append(response)
+        address = response._address
+        if address:
+            self._shared.append(response)
+            self._answers.append(_ANSWER.pack(token, address, 0, 0, 0))
+            return
+        body = response._body
+        fields = response._block
+        assert fields is not None  # it has been made ready
+        self._answers += (
+            _ANSWER.pack(token, 0, response._status, len(body), len(fields)),
+            body,
+            fields,
+        )
+
+    def _happened(
+        self, kind: int, token: int, session: int, fd: int, early: bytes
+    ) -> None:
+        if kind == lib.PYMHD_EVENT_ABANDONED:
+            self._waiting.pop(token, None)  # nobody would hear the answer
+            self.exchange.abandoned(token)
+        elif self._is_late():
+            self.exchange.refuse(session, fd)  # stop() has waited enough
+        else:
+            self.exchange.upgraded(token, session, fd, early)
+
+    def _refuse(self, batch: "Batch") -> None:
+        """Forget what came too late to be dealt with."""
+        for number in range(batch.count):
+            event = cast("Event", batch.events[number])
+            if event.kind == lib.PYMHD_EVENT_UPGRADED:
+                self.exchange.refuse(event.session, event.fd)

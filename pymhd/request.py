@@ -5,7 +5,7 @@ csrc copies the head once, as text; it is split and decoded here when somebody a
 No object in here points into C.
 """
 
-from typing import Self, final
+from typing import final
 from urllib.parse import unquote_to_bytes
 
 from pymhd._fields import Headers, Query, tokens
@@ -31,6 +31,9 @@ def _decode_plus(part: str) -> str:
     return _decode(part.replace("+", " "))
 
 
+_new = object.__new__
+
+
 @final
 class Request:
     """An HTTP request, complete with its body.
@@ -53,9 +56,9 @@ class Request:
     def __init__(self) -> None:
         raise TypeError("pymhd makes the requests: a handler is called with one")
 
-    @classmethod
-    def _make(cls, text: bytes, body: bytes) -> Self:
-        self = cls.__new__(cls)
+    @staticmethod
+    def _make(text: bytes, body: bytes) -> "Request":
+        self = _new(Request)
         self._text = text
         self._body = body
         self._lines = None
@@ -63,11 +66,8 @@ class Request:
         self._ended = False
         return self
 
-    def _copy(self) -> Self:
+    def _copy(self) -> "Request":
         return self._make(self._text, self._body)
-
-    def _end(self) -> None:
-        self._ended = True
 
     def _check(self) -> None:
         if self._ended:

@@ -8,12 +8,22 @@ becomes of the Python object.
 
 import inspect
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias, final
 
 from pymhd._fields import Headers, check_field, check_protocols, tokens
-from pymhd._library import lib, owned, packed_version
+from pymhd._library import ffi, lib, owned
+from pymhd._response_fields import (
+    PLAIN,
+    PLAIN_TEXT,
+    Field,
+    Fields,
+    block,
+    lower_tokens,
+    pairs,
+    prepare,
+    sendable,
+)
 from pymhd.errors import StateError, check_ptr
 
 if TYPE_CHECKING:
@@ -22,15 +32,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Response"]
 
-Fields: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 Body: TypeAlias = str | bytes | bytearray | memoryview
 Run: TypeAlias = Literal["thread", "inline"]
 
 _SWITCHING_PROTOCOLS = 101
-_BY_LIBMICROHTTPD = {"content-length", "transfer-encoding"}
-# libmicrohttpd before 0.9.74 refuses a tab, and a space means the same.
-_NO_TABS = lib.pymhd_header_version() < packed_version("0.9.74")
-# Guards the fields of every response until they are frozen; nothing is called under it.
+_OK = 200
+# Bytes of a body up to which the first answer takes it along; a larger one is copied
+# only once, into the response in C.
+_ALONG = 16 * 1024
+# Guards the changes of every response until it is frozen; nothing is called under it.
 _lock = threading.RLock()  # reentrant, for signal handlers
 
 
@@ -40,46 +50,16 @@ def forked() -> None:
     _lock = threading.RLock()
 
 
-def _pairs(headers: Fields | None) -> Iterable[tuple[str, str]]:
-    if headers is None:
-        return ()
-    if isinstance(headers, str | bytes):
-        raise TypeError("headers must be a mapping or pairs of names and values")
-    return headers.items() if isinstance(headers, Mapping) else headers
+def _to_bytes(body: Body) -> bytes:
+    if isinstance(body, str):
+        # So that what Request.query decoded can be sent back.
+        return body.encode("utf-8", "surrogateescape")
+    if not isinstance(body, bytes | bytearray | memoryview):
+        raise TypeError(f"body must be str or bytes, not {type(body).__name__}")
+    return bytes(body)
 
 
-def _lower_tokens(value: str) -> list[str]:
-    return [token.lower() for token in tokens(value)]
-
-
-# Most programs send few different fields, and sets of fields, again and again.
-@lru_cache(maxsize=1024)
-def _sendable(name: str, value: str) -> tuple[str, str]:
-    """Return a field that a response may have, else raise ValueError."""
-    field = check_field(name, value)
-    if name.lower() in _BY_LIBMICROHTTPD:
-        raise ValueError(f"libmicrohttpd sets {name} itself, from the body")
-    if name.lower() == "connection" and "keep-alive" in _lower_tokens(value):
-        raise ValueError(
-            "libmicrohttpd keeps connections alive by itself: of Connection only "
-            'other options may be added, such as "close"'
-        )
-    return field
-
-
-@lru_cache(maxsize=256)
-def _block(fields: tuple[tuple[str, str], ...], switching: bool) -> bytes:
-    """Return fields as csrc takes them: names and values, each ended by a NUL."""
-    headers = Headers(fields)
-    options = [option.lower() for option in headers.list_of("Connection")]
-    if "Upgrade" in headers and not switching and "upgrade" not in options:
-        fields = (*fields, ("Connection", "Upgrade"))  # RFC 9110, section 7.8
-    text = "".join(f"{name}\0{value}\0" for name, value in fields)
-    block = text.encode("latin-1")
-    return block.replace(b"\t", b" ") if _NO_TABS else block
-
-
-def _check_status(status: int) -> int:
+def _check_status(status: int, body: bytes) -> int:
     if not isinstance(status, int) or isinstance(status, bool):
         raise TypeError(f"status must be an int, not {type(status).__name__}")
     if status == _SWITCHING_PROTOCOLS:
@@ -88,6 +68,8 @@ def _check_status(status: int) -> int:
         raise ValueError(
             f"{status} is no status of a response: it must be from 200 to 599"
         )
+    if status in (204, 304) and body:
+        raise ValueError(f"a response with the status {status} has no body")
     return int(status)
 
 
@@ -111,6 +93,8 @@ class Response:
 
     __slots__ = (
         "__weakref__",
+        "_address",
+        "_block",
         "_body",
         "_fields",
         "_frozen",
@@ -121,34 +105,33 @@ class Response:
         "_target",
     )
 
+    _address: int  # of what _ptr points to; 0 until there is one
+    _block: bytes | None  # the fields for csrc; None once they have been changed
+    _fields: tuple[Field, ...]
+    _ptr: "SharedResponsePtr"
+    # Of upgrades alone:
+    _protocols: list[str]
+    _run: Run
+
     def __init__(
         self, body: Body = b"", status: int = 200, headers: Fields | None = None
     ) -> None:
-        text = isinstance(body, str)
-        if isinstance(body, str):
-            # So that what Request.query decoded can be sent back.
-            body = body.encode("utf-8", "surrogateescape")
-        elif isinstance(body, bytearray | memoryview):
-            body = bytes(body)
-        elif not isinstance(body, bytes):
-            raise TypeError(f"body must be str or bytes, not {type(body).__name__}")
-        self._set_up(body, _check_status(status))
-        for name, value in _pairs(headers):
-            self.add_header(name, value)
-        if status in (204, 304) and body:
-            raise ValueError(f"a response with the status {status} has no body")
-        if text and self.get_header("Content-Type") is None and body:
-            self._fields.append(("Content-Type", "text/plain; charset=utf-8"))
-
-    def _set_up(self, body: bytes, status: int) -> None:
+        text = False
+        if type(body) is not bytes:
+            text = isinstance(body, str)
+            body = _to_bytes(body)
+        if status is not _OK:
+            status = _check_status(status, body)
         self._body = body
         self._status = status
-        self._fields: list[tuple[str, str]] = []
+        text = text and body != b""
+        if headers is None:
+            self._fields, self._block = PLAIN_TEXT if text else PLAIN
+        else:
+            self._fields, self._block = prepare(headers, text)
         self._frozen = False
-        self._ptr: SharedResponsePtr | None = None
+        self._address = 0
         self._target: Callable[[Upgraded], object] | None = None
-        self._run: Run = "thread"
-        self._protocols: list[str] = []
 
     @classmethod
     def for_upgrade(
@@ -183,13 +166,13 @@ class Response:
             raise TypeError(f"{target!r} is a coroutine function: nothing would run it")
         if run not in (None, "thread", "inline"):
             raise ValueError(f'run must be "thread" or "inline", not {run!r}')
-        self = cls.__new__(cls)
-        self._set_up(b"", _SWITCHING_PROTOCOLS)
+        self = cls()
+        self._status = _SWITCHING_PROTOCOLS
         self._target = target
         self._run = run or "thread"
         if protocol is not None:
             self.add_header("Upgrade", ", ".join(check_protocols(protocol)))
-        for name, value in _pairs(headers):
+        for name, value in pairs(headers or ()):
             self.add_header(name, value)
         return self
 
@@ -228,19 +211,19 @@ class Response:
         field = self._checked(name, value)
         if field is not None:
             with _lock:
-                self._check_not_frozen()
-                self._fields.append(field)
+                self._begin_change()
+                self._fields = (*self._fields, field)
 
     def _checked(self, name: str, value: str) -> tuple[str, str] | None:
         """Return a field to add; None for one that stands there anyway."""
         if not isinstance(name, str) or not isinstance(value, str):
             return check_field(name, value)  # which says what is wrong
-        field = _sendable(name, value)
+        field = sendable(name, value)
         folded = name.lower()
         if self._target is None or folded not in ("connection", "upgrade"):
             return field
         if folded == "connection":
-            if _lower_tokens(value) == ["upgrade"]:
+            if lower_tokens(value) == ["upgrade"]:
                 return None  # libmicrohttpd adds it; twice would be wrong
             raise ValueError(
                 f"an upgrade is sent with Connection: Upgrade, not {value!r}"
@@ -262,31 +245,51 @@ class Response:
         """
         folded = name.lower()
         with _lock:
-            self._check_not_frozen()
-            kept = [field for field in self._fields if field[0].lower() != folded]
+            self._begin_change()
+            kept = tuple(field for field in self._fields if field[0].lower() != folded)
             removed = len(kept) < len(self._fields)
             self._fields = kept
         return removed
 
-    def _check_not_frozen(self) -> None:
+    def _begin_change(self) -> None:
+        """Refuse a change of what has been used; the other side is _freeze()."""
+        self._block = None
         if self._frozen:
             raise StateError(
                 "this response has been used: its header cannot change any more; "
                 "make another one"
             )
 
+    def _freeze(self) -> bytes:
+        """Let nobody change the header any more; return it as csrc takes it."""
+        self._frozen = True
+        if self._block is None:  # perhaps it is being changed at this moment
+            with _lock:
+                self._block = block(self._fields, self._target is not None)
+        return self._block
+
+    def _use(self) -> None:
+        """Make ready to be sent: without an _address, the body and the _block.
+
+        Most responses are sent once. Only what is used again is worth an object in C
+        that is shared, and what is large, which would be copied on its way.
+        """
+        if self._frozen or self._target is not None or len(self._body) > _ALONG:
+            self._pointer()
+        else:
+            self._freeze()
+
     def _pointer(self) -> "SharedResponsePtr":
         """Return the response in C; it is built, and frozen, at the first call."""
-        if self._ptr is not None:
+        if self._address:
             return self._ptr
         if self._target is not None:
             self._protocols = self._checked_protocols()
-        with _lock:
-            self._frozen = True
-        pointer = self._build()
+        pointer = self._build(self._freeze())
         with _lock:  # two threads may have built one each: the first counts
-            if self._ptr is None:
+            if not self._address:
                 self._ptr = pointer
+                self._address = int(ffi.cast("intptr_t", pointer))
             return self._ptr
 
     def _checked_protocols(self) -> list[str]:
@@ -298,8 +301,7 @@ class Response:
             )
         return tokens(upgrade)
 
-    def _build(self) -> "SharedResponsePtr":
-        fields = _block(tuple(self._fields), self._target is not None)
+    def _build(self, fields: bytes) -> "SharedResponsePtr":
         if self._target is not None:
             pointer = lib.pymhd_response_new_upgrade(fields, len(fields))
             function = "MHD_response_for_upgrade"

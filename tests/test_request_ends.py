@@ -2,9 +2,10 @@
 """Clients that end while libmicrohttpd or Python is at their requests."""
 
 import socket
+import threading
 import time
 
-from live import GET, Serve, connect, eventually
+from live import GET, TIMEOUT, Serve, connect, eventually, reset
 from programs import run_program
 
 import pymhd
@@ -73,3 +74,35 @@ def test_a_client_may_end_its_half_behind_pipelined_requests(serve: Serve) -> No
         while piece := sock.recv(65536):
             answers += piece
         assert answers.count(b"HTTP/1.1 200 ") == 3
+
+
+def test_a_request_whose_client_leaves_behind_slow_handlers_is_not_handled(
+    serve: Serve,
+) -> None:
+    """Nobody would hear its answer."""
+    begun: list[str] = []
+    go = threading.Semaphore(0)
+
+    def handler(request: pymhd.Request) -> pymhd.Response:
+        begun.append(request.path)
+        assert go.acquire(timeout=TIMEOUT)
+        return pymhd.Response(request.path)
+
+    def begin(path: str) -> socket.socket:
+        sock = connect(daemon)
+        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+        return sock
+
+    daemon = serve(handler)
+    with begin("/first"):
+        eventually(lambda: len(begun) == 1)
+        clients = {path: begin(path) for path in ("/one", "/two")}  # one batch
+        go.release()
+        eventually(lambda: len(begun) == 2)
+        stays = clients.pop(begun[1])
+        reset(clients.popitem()[1])
+        go.release()
+        with stays, begin("/last"):
+            eventually(lambda: len(begun) == 3)
+            assert begun[2] == "/last"
+            go.release()

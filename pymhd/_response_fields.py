@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""The header fields of responses: checked, and as csrc takes them.
+
+Most programs send few different fields, and sets of fields, again and again: what has
+been checked and put together is kept.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import TypeAlias
+
+from pymhd._fields import Headers, check_field, tokens
+from pymhd._library import lib, packed_version
+
+__all__ = [
+    "PLAIN",
+    "PLAIN_TEXT",
+    "Field",
+    "Fields",
+    "block",
+    "lower_tokens",
+    "pairs",
+    "prepare",
+    "sendable",
+]
+
+Field: TypeAlias = tuple[str, str]
+Fields: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
+
+_BY_LIBMICROHTTPD = {"content-length", "transfer-encoding"}
+# libmicrohttpd before 0.9.74 refuses a tab, and a space means the same.
+_NO_TABS = lib.pymhd_header_version() < packed_version("0.9.74")
+
+
+def lower_tokens(value: str) -> list[str]:
+    return [token.lower() for token in tokens(value)]
+
+
+@lru_cache(maxsize=1024)
+def sendable(name: str, value: str) -> Field:
+    """Return a field that a response may have, else raise ValueError."""
+    field = check_field(name, value)
+    if name.lower() in _BY_LIBMICROHTTPD:
+        raise ValueError(f"libmicrohttpd sets {name} itself, from the body")
+    if name.lower() == "connection" and "keep-alive" in lower_tokens(value):
+        raise ValueError(
+            "libmicrohttpd keeps connections alive by itself: of Connection only "
+            'other options may be added, such as "close"'
+        )
+    return field
+
+
+def pairs(headers: Fields) -> tuple[Field, ...]:
+    """Return what a user gave as ``headers``, unchecked."""
+    if isinstance(headers, Mapping):
+        return tuple(headers.items())
+    if isinstance(headers, str | bytes):
+        raise TypeError("headers must be a mapping or pairs of names and values")
+    return tuple((name, value) for name, value in headers)
+
+
+def prepare(headers: Fields, text: bool) -> tuple[tuple[Field, ...], bytes]:
+    """Return the fields of a new response, checked, and their block.
+
+    Args:
+        headers: What the user gave.
+        text: Whether the body is text, which has a Content-Type without being asked.
+    """
+    given = pairs(headers)
+    try:
+        return _prepared(given, text)
+    except TypeError:  # no str, and perhaps not even hashable: say which
+        return _prepared.__wrapped__(given, text)
+
+
+@lru_cache(maxsize=256)
+def _prepared(given: tuple[Field, ...], text: bool) -> tuple[tuple[Field, ...], bytes]:
+    fields = tuple(
+        sendable(name, value)
+        if isinstance(name, str) and isinstance(value, str)
+        else check_field(name, value)  # which says what is wrong
+        for name, value in given
+    )
+    if text and not any(name.lower() == "content-type" for name, _ in fields):
+        fields += _TEXT
+    return fields, block(fields)
+
+
+def block(fields: tuple[Field, ...], switching: bool = False) -> bytes:
+    """Return fields as csrc takes them: names and values, each ended by a NUL."""
+    headers = Headers(fields)
+    options = lower_tokens(",".join(headers.get_all("Connection")))
+    if "Upgrade" in headers and not switching and "upgrade" not in options:
+        fields = (*fields, ("Connection", "Upgrade"))  # RFC 9110, section 7.8
+    text = "".join(f"{name}\0{value}\0" for name, value in fields)
+    encoded = text.encode("latin-1")
+    return encoded.replace(b"\t", b" ") if _NO_TABS else encoded
+
+
+_TEXT: tuple[Field, ...] = (("Content-Type", "text/plain; charset=utf-8"),)
+PLAIN: tuple[tuple[Field, ...], bytes] = (), b""
+PLAIN_TEXT = _TEXT, block(_TEXT)
