@@ -127,6 +127,7 @@ take_flags (struct pymhd_daemon *daemon,
   daemon->per_connection = 0 != (flags & MHD_USE_THREAD_PER_CONNECTION);
   daemon->edge_triggered = (0 != (flags & (MHD_USE_EPOLL | MHD_USE_AUTO))) &&
                            (! daemon->per_connection);
+  daemon->selects = (! daemon->calls_back) && (0 == (flags & MHD_USE_EPOLL));
 }
 
 

@@ -17,6 +17,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/select.h>
 
 #include "pymhd.h"
 
@@ -66,6 +67,26 @@ text_add (struct text *text,
           const void *bytes,
           size_t size);
 
+/* --- select.c --- */
+
+struct pymhd_select
+{
+  bool known;                   /* what select() has said */
+  fd_set read;
+  fd_set write;
+  fd_set except;
+};
+
+int
+select_open (struct pymhd_daemon *daemon);
+
+bool
+select_wait (struct pymhd_daemon *daemon,
+             int timeout_ms);
+
+void
+select_run (struct pymhd_daemon *daemon);
+
 /* --- daemon.c --- */
 
 enum refusal { BAD_REQUEST, TOO_LARGE, FAILED, UNAVAILABLE, REFUSALS };
@@ -77,6 +98,7 @@ struct pymhd_daemon
   bool calls_back;              /* threads of libmicrohttpd's run the handlers */
   bool per_connection;          /* each connection has one, which waits for its end */
   bool edge_triggered;          /* libmicrohttpd uses epoll */
+  bool selects;                 /* the pump drives it by select() */
   bool sessions_ended;          /* stop(): no more of them; session.c's lock */
   size_t body_limit;
   struct pymhd_response *refusal[REFUSALS];
@@ -103,6 +125,7 @@ struct pymhd_daemon
   int epoll_fd;
   int wake_fd;                  /* readable: pymhd_pump() has something to do */
   int mhd_epoll_fd;
+  struct pymhd_select sets;
   bool unfinished;              /* libmicrohttpd wants to run at once */
   bool answered;                /* there are answers that it has not seen */
   bool closed;                  /* a connection has: it has more to do */
@@ -325,7 +348,7 @@ sessions_end (struct pymhd_daemon *daemon);
 int
 pump_open (struct pymhd_daemon *daemon);
 
-/* Takes libmicrohttpd's own epoll descriptor in.  The same. */
+/* Takes libmicrohttpd in.  The same. */
 int
 pump_drive (struct pymhd_daemon *daemon);
 

@@ -78,9 +78,11 @@ pump_open (struct pymhd_daemon *daemon)
 int
 pump_drive (struct pymhd_daemon *daemon)
 {
-  const union MHD_DaemonInfo *const info
-    = MHD_get_daemon_info (daemon->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+  const union MHD_DaemonInfo *info;
 
+  if (daemon->selects)
+    return select_open (daemon);
+  info = MHD_get_daemon_info (daemon->mhd, MHD_DAEMON_INFO_EPOLL_FD);
   if (NULL == info)
     return ENOSYS;
   daemon->mhd_epoll_fd = info->epoll_fd;
@@ -163,7 +165,10 @@ run (struct pymhd_daemon *daemon)
   MHD_UNSIGNED_LONG_LONG ms;
 
   daemon->closed = false;
-  (void) MHD_run (daemon->mhd);
+  if (daemon->selects)
+    select_run (daemon);
+  else
+    (void) MHD_run (daemon->mhd);
   if ( (NULL != daemon->hung_up) ||
        (NULL != daemon->gone_clients) )
     (void) clients_tend (daemon);
@@ -236,7 +241,7 @@ patience (struct pymhd_daemon *daemon,
 
 /* Waits, and takes care of everything that is not libmicrohttpd's. */
 static void
-wait_ready (struct pymhd_daemon *daemon,
+wait_epoll (struct pymhd_daemon *daemon,
             int timeout_ms)
 {
   struct epoll_event ready[READY];
@@ -264,6 +269,17 @@ wait_ready (struct pymhd_daemon *daemon,
       break;
     }
   }
+}
+
+
+static void
+wait_ready (struct pymhd_daemon *daemon,
+            int timeout_ms)
+{
+  if (! daemon->selects)
+    wait_epoll (daemon, timeout_ms);
+  else if (select_wait (daemon, timeout_ms))
+    wait_epoll (daemon, 0);
 }
 
 
@@ -334,4 +350,25 @@ pymhd_pump (struct pymhd_daemon *daemon,
     .count = daemon->event_count,
   };
   return &daemon->batch;
+}
+
+
+/* The pump's thread.  Milliseconds until pymhd_pump() is to be called although
+   nothing has happened; -1: never. */
+int
+pymhd_pump_timeout (struct pymhd_daemon *daemon)
+{
+  if ( (atomic_load (&daemon->dead)) ||
+       (NULL == daemon->mhd) )
+    return 0;
+  return daemon->answered ? 0 : patience (daemon, -1);
+}
+
+
+/* Any thread, while the daemon runs.  A descriptor that is readable when
+   pymhd_pump() has something to do; not in select mode. */
+int
+pymhd_pump_fileno (struct pymhd_daemon *daemon)
+{
+  return daemon->epoll_fd;
 }

@@ -137,6 +137,26 @@ pymhd_pump (struct pymhd_daemon *daemon,
 void
 pymhd_pump_wake (struct pymhd_daemon *daemon);
 
+int
+pymhd_pump_timeout (struct pymhd_daemon *daemon);
+
+int
+pymhd_pump_fileno (struct pymhd_daemon *daemon);
+
+/* --- select.c: the same in select mode --- */
+
+enum pymhd_fdset
+{
+  PYMHD_FDSET_READ = 1,
+  PYMHD_FDSET_WRITE = 2,
+  PYMHD_FDSET_EXCEPT = 4
+};
+
+void
+pymhd_pump_fdset (struct pymhd_daemon *daemon,
+                  unsigned char *watched,
+                  int size);
+
 /* --- session.c: upgraded connections, by token --- */
 
 int

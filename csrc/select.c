@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * libmicrohttpd in select mode, driven by pymhd_pump() or by a select() of
+ * somebody's own.  Our epoll descriptor is one more to watch: all that is not
+ * libmicrohttpd's stays as it is.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/select.h>
+
+#include "internal.h"
+
+/* The sets of everything to watch.  The highest descriptor. */
+static int
+fill (struct pymhd_daemon *daemon)
+{
+  struct pymhd_select *const sets = &daemon->sets;
+  MHD_socket highest = daemon->epoll_fd;
+
+  FD_ZERO (&sets->read);
+  FD_ZERO (&sets->write);
+  FD_ZERO (&sets->except);
+  (void) MHD_get_fdset (daemon->mhd, &sets->read, &sets->write, &sets->except,
+                        &highest);
+  FD_SET (daemon->epoll_fd, &sets->read);
+  return highest;
+}
+
+
+/* 0, or the errno of what failed. */
+int
+select_open (struct pymhd_daemon *daemon)
+{
+  return FD_SETSIZE > daemon->epoll_fd ? 0 : EMFILE;
+}
+
+
+/* The pump's thread.  True if our epoll descriptor is readable. */
+bool
+select_wait (struct pymhd_daemon *daemon,
+             int timeout_ms)
+{
+  struct pymhd_select *const sets = &daemon->sets;
+  struct timeval limit = { timeout_ms / 1000, 1000L * (timeout_ms % 1000) };
+  const int highest = fill (daemon);
+
+  sets->known = 0 <= select (highest + 1, &sets->read, &sets->write, &sets->except,
+                             0 > timeout_ms ? NULL : &limit);
+  return (sets->known) &&
+         (FD_ISSET (daemon->epoll_fd, &sets->read));
+}
+
+
+/* The pump's thread: runs libmicrohttpd with what select() has said; the second
+   time it asks by itself. */
+void
+select_run (struct pymhd_daemon *daemon)
+{
+  struct pymhd_select *const sets = &daemon->sets;
+
+  if (sets->known)
+    (void) MHD_run_from_select (daemon->mhd, &sets->read, &sets->write,
+                                &sets->except);
+  else
+    (void) MHD_run (daemon->mhd);
+  sets->known = false;
+}
+
+
+/* The pump's thread: what a select() would have to watch, a byte of
+   PYMHD_FDSET_… for each of size descriptors. */
+void
+pymhd_pump_fdset (struct pymhd_daemon *daemon,
+                  unsigned char *watched,
+                  int size)
+{
+  const struct pymhd_select *const sets = &daemon->sets;
+  int highest;
+  int fd;
+
+  memset (watched, 0, (size_t) size);
+  if ( (NULL == daemon->mhd) ||
+       (atomic_load (&daemon->dead)) )
+    return;
+  highest = fill (daemon);
+  for (fd = 0; (fd <= highest) && (fd < size); fd++)
+    watched[fd] = (unsigned char)
+                  ((FD_ISSET (fd, &sets->read) ? PYMHD_FDSET_READ : 0)
+                   | (FD_ISSET (fd, &sets->write) ? PYMHD_FDSET_WRITE : 0)
+                   | (FD_ISSET (fd, &sets->except) ? PYMHD_FDSET_EXCEPT : 0));
+}
