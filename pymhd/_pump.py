@@ -37,30 +37,43 @@ class Pump(Driver):
     name = "pymhd-pump"
 
     def _drive(self) -> None:
+        self._begin()
+        self._go_on()
+
+    def _begin(self) -> None:
         # Requests whose handlers the others of their batch have made wait, by token.
         self._waiting: dict[int, Request] = {}
         self._answers: list[bytes] = []
         self._shared: list[Response] = []  # which the answers point to
-        quiesced = False
+        self._quiesced = False
+
+    def _go_on(self) -> None:
+        """Run until stop() is through."""
         while not self._is_over():
-            if not quiesced and (self._wants_quiesce or self._stopping):
-                quiesced = True
-                lib.pymhd_daemon_quiesce(self._ptr)
-            batch = self._pump()
-            if not batch:
-                return  # we are a fork's child
-            self._handle(batch)
+            if not self._turn(DRAIN_MS if self._stopping else FOREVER_MS):
+                return
         if self._answers:
-            batch = self._pump()
+            batch = self._pump(0)
             if batch:
                 self._refuse(batch)
+
+    def _turn(self, timeout_ms: int) -> bool:
+        """Run libmicrohttpd and the handlers once; False: we are a fork's child."""
+        if not self._quiesced and (self._wants_quiesce or self._stopping):
+            self._quiesced = True
+            lib.pymhd_daemon_quiesce(self._ptr)
+        batch = self._pump(timeout_ms)
+        if not batch:
+            return False
+        self._handle(batch)
+        return True
 
     def _is_over(self) -> bool:
         if not self._stopping:
             return False
         return self._is_late() or (not self._waiting and self._drained())
 
-    def _pump(self) -> "Batch":
+    def _pump(self, timeout_ms: int) -> "Batch":
         """Hand the answers over and fetch what has happened; NULL: we are a fork."""
         if self._answers:
             answers = b"".join(self._answers)
@@ -69,12 +82,7 @@ class Pump(Driver):
             self._answers.clear()
             self._shared.clear()
             del answers
-        timeout_ms = FOREVER_MS
-        if self._waiting:
-            timeout_ms = 0
-        elif self._stopping:
-            timeout_ms = DRAIN_MS
-        return lib.pymhd_pump(self._ptr, timeout_ms)
+        return lib.pymhd_pump(self._ptr, 0 if self._waiting else timeout_ms)
 
     def _handle(self, batch: "Batch") -> None:
         """Deal with a batch; once its answers should be handed over, requests wait."""
