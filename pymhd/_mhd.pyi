@@ -691,6 +691,9 @@ class _Lib(Protocol):
     PYMHD_EVENT_REQUEST: int
     PYMHD_EVENT_UPGRADED: int
     PYMHD_EVENT_ABANDONED: int
+    PYMHD_FDSET_READ: int
+    PYMHD_FDSET_WRITE: int
+    PYMHD_FDSET_EXCEPT: int
     def MHD_response_for_upgrade(
         self, upgrade_handler: CData, upgrade_handler_cls: CData, /
     ) -> ResponsePtr: ...
