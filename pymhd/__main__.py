@@ -6,7 +6,7 @@ import importlib.metadata
 import sys
 from collections.abc import Sequence
 
-from pymhd import _connect, _demo
+from pymhd import _connect, _demo, _serve
 from pymhd._library import lib, to_str
 
 
@@ -27,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     demo = commands.add_parser("demo", help="start a small server to try things on")
     _demo.add_arguments(demo)
     demo.set_defaults(run=_demo.run)
+    serve = commands.add_parser("serve", help="serve a handler in worker processes")
+    _serve.add_arguments(serve)
+    serve.set_defaults(run=_serve.run)
     connect = commands.add_parser("connect", help="talk to an upgraded connection")
     _connect.add_arguments(connect)
     connect.set_defaults(run=_connect.run)

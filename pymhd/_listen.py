@@ -14,7 +14,7 @@ from typing import final
 
 from pymhd.errors import StartError, StateError
 
-__all__ = ["Endpoint", "duplicate"]
+__all__ = ["Endpoint", "duplicate", "reserve"]
 
 # The kernel cuts it down to what it allows.
 _BACKLOG = 4096
@@ -49,6 +49,13 @@ def _check_sock(sock: object) -> None:
         raise TypeError(f"sock must be a socket or a descriptor, not {sock!r}")
 
 
+def _check_reuse_port(reuse_port: object, is_tcp: bool) -> None:
+    if not isinstance(reuse_port, bool):
+        raise TypeError(f"reuse_port must be a bool, not {reuse_port!r}")
+    if reuse_port and not is_tcp:
+        raise ValueError("reuse_port is for a host and a port, not for unix or sock")
+
+
 @final
 class Endpoint:
     """Where a daemon listens: checked when it is made, opened by :meth:`listen`.
@@ -63,15 +70,18 @@ class Endpoint:
         port: int,
         unix: "str | os.PathLike[str] | None",
         sock: socket.socket | int | None,
+        reuse_port: bool = False,
     ) -> None:
         _check_host(host)
         _check_port(port)
+        _check_reuse_port(reuse_port, unix is None and sock is None)
         if unix is not None and sock is not None:
             raise ValueError("unix and sock exclude each other: listen on one of them")
         if sock is not None:
             _check_sock(sock)
         self._host = host
         self._port = port
+        self._reuse_port = reuse_port
         self._unix = None if unix is None else _check_path(unix)
         self._sock = sock
         self._listening: socket.socket | None = None
@@ -100,7 +110,7 @@ class Endpoint:
     def _open(self) -> socket.socket:
         if self._unix is not None:
             return _listen_unix(self._unix)
-        return _listen_tcp(self._host, self._port)
+        return _listen_tcp(self._host, self._port, self._reuse_port)
 
     def _note_address(self, listening: socket.socket) -> None:
         if listening.family != socket.AF_UNIX:
@@ -218,21 +228,50 @@ def _adopt(sock: "socket.socket | int") -> socket.socket:
     return own
 
 
-def _listen_tcp(host: str | None, port: int) -> socket.socket:
-    if host is None:
-        dual = socket.has_dualstack_ipv6()
-        family = socket.AF_INET6 if dual else socket.AF_INET
-        return socket.create_server(
-            ("", port), family=family, backlog=_BACKLOG, dualstack_ipv6=dual
-        )
+def reserve(host: str, port: int) -> socket.socket:
+    """Bind a port without listening, for daemons with ``reuse_port`` to listen on.
+
+    Raises:
+        TypeError, ValueError: An argument cannot be used.
+        StartError: It could not be had, or somebody listens on it already.
+    """
+    _check_host(host)
+    _check_port(port)
+    try:
+        if port:  # alone first: nobody must get half of somebody else's connections
+            _bind_tcp(host, port, reuse_port=False).close()
+        return _bind_tcp(host, port, reuse_port=True)
+    except OSError as error:
+        raise _start_error(error, f"port {port} of {host}") from error
+
+
+def _listen_tcp(host: str | None, port: int, reuse_port: bool) -> socket.socket:
+    sock = _bind_tcp(host, port, reuse_port)
+    try:
+        sock.listen(_BACKLOG)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _bind_tcp(host: str | None, port: int, reuse_port: bool) -> socket.socket:
+    dual = host is None and socket.has_dualstack_ipv6()
     family, _, _, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        "::" if dual else host,
+        port,
+        family=socket.AF_INET if host is None and not dual else socket.AF_UNSPEC,
+        type=socket.SOCK_STREAM,
+        flags=socket.AI_PASSIVE,
     )[0]
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if dual:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         sock.bind(address)
-        sock.listen(_BACKLOG)
     except BaseException:
         sock.close()
         raise

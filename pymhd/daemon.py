@@ -59,6 +59,9 @@ class Daemon:
             on is replaced; it is removed at the end.
         sock: A socket, or its descriptor, that listens already. It is duplicated, and
             stays the caller's to close, but does not block any more.
+        reuse_port: Share the port with other daemons of the same user that do so, in
+            any process: the kernel divides new connections among them
+            (``SO_REUSEPORT``).
         threads: 1; a number of threads to serve the connections; or
             ``"per-connection"``, a thread for each.
         polling: None: Python's threads run libmicrohttpd, except with
@@ -82,6 +85,7 @@ class Daemon:
         port: int = 0,
         unix: "str | os.PathLike[str] | None" = None,
         sock: socket.socket | int | None = None,
+        reuse_port: bool = False,
         threads: Threads = 1,
         polling: Polling | None = None,
         limits: Limits | None = None,
@@ -91,7 +95,7 @@ class Daemon:
         if limits is not None and not isinstance(limits, Limits):
             raise TypeError(f"limits must be a pymhd.Limits, not {limits!r}")
         self._handler = handler
-        self._endpoint = Endpoint(host, port, unix, sock)
+        self._endpoint = Endpoint(host, port, unix, sock, reuse_port)
         self._limits = limits or Limits()
         # Guards _state and _stopper; reentrant, because a signal handler may call
         # stop() while the same thread is in here. start() holds it while it calls
