@@ -6,7 +6,7 @@ import sysconfig
 from setuptools import setup
 
 # The extension uses the stable ABI, but setuptools tags the wheel for one Python only
-# unless told so. A free-threaded Python has no stable ABI.
+# unless told so. A free-threaded Python has no stable ABI before 3.15.
 abi3 = not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 setup(

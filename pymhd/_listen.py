@@ -84,7 +84,8 @@ class Endpoint:
         self._reuse_port = reuse_port
         self._unix = None if unix is None else _check_path(unix)
         self._sock = sock
-        self._listening: socket.socket | None = None
+        # The socket, until somebody closes it: pop() gives it to one thread only.
+        self._listening: list[socket.socket] = []
         self._address: tuple[str, int] | str | None = None
         self._inode: tuple[int, int] | None = None
 
@@ -102,7 +103,7 @@ class Endpoint:
                 listening = self._open()
             except OSError as error:
                 raise _start_error(error, where) from error
-        self._listening = listening
+        self._listening.append(listening)
         listening.setblocking(False)
         self._note_address(listening)
         return listening
@@ -152,16 +153,19 @@ class Endpoint:
 
     def end(self) -> None:
         """End the listening; of a socket that was given only our part in it."""
-        if self._listening is not None and self._sock is None:
+        listening = self._take()
+        if listening is not None and self._sock is None:
             # Whoever is stuck may have a duplicate, on which nobody must wait.
             with contextlib.suppress(OSError):
-                self._listening.shutdown(socket.SHUT_RDWR)
-        self._close()
+                listening.shutdown(socket.SHUT_RDWR)
+        if listening is not None:
+            listening.close()
 
-    def _close(self) -> None:
-        if self._listening is not None:
-            self._listening.close()
-            self._listening = None
+    def _take(self) -> socket.socket | None:
+        """Return the socket to who asks first: quiesce() and stop() may meet here."""
+        with contextlib.suppress(IndexError):
+            return self._listening.pop()
+        return None
 
     def close(self) -> None:
         """End the listening, and remove the file of our UNIX socket."""
@@ -178,7 +182,8 @@ class Endpoint:
 
     def forget(self) -> None:
         """Leave all but our descriptor alone: in a fork's child it is the parent's."""
-        self._close()
+        if (listening := self._take()) is not None:
+            listening.close()
         self._inode = None
 
 

@@ -21,15 +21,16 @@ if TYPE_CHECKING:
 __all__ = ["driver", "register", "unregister"]
 
 _owners = itertools.count(1)
-# Single operations on dictionaries and sets, which need no lock.
+# Single operations on dictionaries and sets, which need no lock, with or without a GIL.
 _drivers: "dict[int, Driver]" = {}
 _daemons: "set[Daemon]" = set()
 
 
 def register(driver: "Driver") -> int:
     """Give a driver the integer by which csrc calls it."""
-    owner = next(_owners)
-    _drivers[owner] = driver
+    # Without a GIL two threads may count to the same number: one of them gets it.
+    while _drivers.setdefault(owner := next(_owners), driver) is not driver:
+        pass
     return owner
 
 

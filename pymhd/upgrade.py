@@ -28,12 +28,15 @@ __all__ = ["Upgraded"]
 
 # How often this process has been forked: what is older is a parent's.
 _forks = 0
+# Guards the taking over of those; reentrant, for signal handlers.
+_lock = threading.RLock()
 
 
 def forked() -> None:
     """Take note, in a fork's child, that every stream is the parent's."""
-    global _forks
+    global _forks, _lock
     _forks += 1
+    _lock = threading.RLock()
 
 
 def _abandoned(sock: socket.socket, session: int, born: int) -> None:
@@ -147,11 +150,19 @@ class Upgraded:
 
     def _locking(self) -> "threading.RLock":
         if self._born != _forks:
-            # A fork's child: no thread of the parent's is in here any more, and close()
-            # must close a copy and leave the connection alone.
-            self._born, self._users, self._lock = _forks, 0, threading.RLock()
-            self._session = 0  # the child gives the parent's numbers to its own
+            self._take_over()
         return self._lock
+
+    def _take_over(self) -> None:
+        """Begin anew in a fork's child, in which the parent's threads are not.
+
+        There close() must close a copy, and leave the connection alone.
+        """
+        with _lock:
+            if self._born != _forks:
+                self._users, self._lock = 0, threading.RLock()
+                self._session = 0  # the child gives the parent's numbers to its own
+                self._born = _forks  # last: now other threads go on
 
     def _check_open(self) -> None:
         if self._closed:

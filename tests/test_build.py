@@ -2,6 +2,7 @@
 """A system without a libmicrohttpd that fits is told so in one sentence."""
 
 import os
+import runpy
 import shlex
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+import setuptools
 
 from pymhd import lib
 
@@ -65,6 +67,21 @@ def test_a_header_that_is_too_old_is_refused(tmp_path: Path) -> None:
 def test_a_missing_compiler_is_named() -> None:
     """As CC says it."""
     assert "no-such-compiler" in build(CC="no-such-compiler")
+
+
+@pytest.mark.parametrize("without_gil", [0, 1])
+def test_one_wheel_is_for_all_that_have_a_gil(
+    without_gil: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A free-threaded CPython cannot load it, and must not be offered it."""
+    calls: list[dict[str, object]] = []
+    monkeypatch.setattr(setuptools, "setup", lambda **options: calls.append(options))
+    monkeypatch.setattr(
+        sysconfig, "get_config_var", {"Py_GIL_DISABLED": without_gil}.get
+    )
+    runpy.run_path(str(ROOT / "setup.py"))
+    for_all = {"bdist_wheel": {"py_limited_api": "cp311"}}
+    assert [call["options"] for call in calls] == [{} if without_gil else for_all]
 
 
 def import_with(library: str, folder: Path) -> str:
