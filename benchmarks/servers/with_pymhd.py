@@ -26,6 +26,14 @@ def varied(request: pymhd.Request) -> pymhd.Response:
     return pymhd.Response(b"Hello, visitor %d\n" % next(visitors), headers=TEXT)
 
 
+def work(request: pymhd.Request) -> pymhd.Response:
+    """Compute for some 50 us before the answer."""
+    sum_ = 0
+    for number in range(600):
+        sum_ += number
+    return pymhd.Response(b"%d\n" % sum_, headers=TEXT)
+
+
 def reused(request: pymhd.Request) -> pymhd.Response:
     """Answer with the very same object."""
     return same
