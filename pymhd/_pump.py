@@ -125,7 +125,8 @@ class Pump(Driver):
             return
         body = response._body
         fields = response._block
-        assert fields is not None  # it has been made ready
+        if fields is None:  # another thread tries to change it, too late
+            fields = response._freeze()
         self._answers += (
             _ANSWER.pack(token, 0, response._status, len(body), len(fields)),
             body,

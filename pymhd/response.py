@@ -40,7 +40,7 @@ _OK = 200
 # Bytes of a body up to which the first answer takes it along; a larger one is copied
 # only once, into the response in C.
 _ALONG = 16 * 1024
-# Guards the changes of every response until it is frozen; nothing is called under it.
+# Guards the changes of every response until it is frozen; nothing waits under it.
 _lock = threading.RLock()  # reentrant, for signal handlers
 
 
@@ -208,9 +208,9 @@ class Response:
 
         Wraps ``MHD_add_response_header``.
         """
-        field = self._checked(name, value)
-        if field is not None:
-            with _lock:
+        with _lock:  # what has been checked still holds when the field is added
+            field = self._checked(name, value)
+            if field is not None:
                 self._begin_change()
                 self._fields = (*self._fields, field)
 
@@ -263,10 +263,12 @@ class Response:
     def _freeze(self) -> bytes:
         """Let nobody change the header any more; return it as csrc takes it."""
         self._frozen = True
-        if self._block is None:  # perhaps it is being changed at this moment
+        fields = self._block
+        if fields is None:  # perhaps it is being changed at this moment
             with _lock:
-                self._block = block(self._fields, self._target is not None)
-        return self._block
+                fields = block(self._fields, self._target is not None)
+                self._block = fields
+        return fields
 
     def _use(self) -> None:
         """Make ready to be sent: without an _address, the body and the _block.
@@ -283,9 +285,11 @@ class Response:
         """Return the response in C; it is built, and frozen, at the first call."""
         if self._address:
             return self._ptr
-        if self._target is not None:
-            self._protocols = self._checked_protocols()
-        pointer = self._build(self._freeze())
+        with _lock:  # the protocols are those of the field that is sent
+            if self._target is not None:
+                self._protocols = self._checked_protocols()
+            fields = self._freeze()
+        pointer = self._build(fields)
         with _lock:  # two threads may have built one each: the first counts
             if not self._address:
                 self._ptr = pointer

@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from live import TIMEOUT, at_once, hello, logged_errors, upgrade_request
-from messages import LAST_GET, ask, body_of, status_of
+from live import TIMEOUT, Serve, at_once, hello, logged_errors, upgrade_request
+from messages import LAST_GET, ask, body_of, fields_of, status_of
 
 import pymhd
 from pymhd import _live, upgrade
+from pymhd._exchange import Exchange
 from pymhd._listen import Endpoint
 
 ROUNDS = 20
@@ -106,6 +107,41 @@ def test_threads_of_a_fork_take_a_stream_over_once(
         monkeypatch.undo()
         assert locks == [stream._lock] * 2
         monkeypatch.setattr(upgrade, "_forks", upgrade._forks + 1)
+
+
+def test_a_response_on_its_way_is_changed_in_vain(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever tries hears StateError, and it is sent as it was returned."""
+    respond = Exchange.respond
+
+    def slowly(self: Exchange, token: int, request: pymhd.Request) -> pymhd.Response:
+        response = respond(self, token, request)
+        # As if another thread did it, before the pump goes on.
+        with pytest.raises(pymhd.StateError, match="has been used"):
+            response.remove_header("A")
+        return response
+
+    monkeypatch.setattr(Exchange, "respond", slowly)
+    daemon = serve(lambda request: pymhd.Response(b"hello", headers={"A": "b"}))
+    answer = ask(daemon)
+    assert body_of(answer) == b"hello"
+    assert fields_of(answer) == ["A: b"]
+
+
+def test_two_threads_give_a_response_one_upgrade_field() -> None:
+    """Twice would be wrong; what is sent is what is switched to."""
+    both = threading.Barrier(2)
+
+    def adding(protocol: str) -> None:
+        both.wait(TIMEOUT)
+        with contextlib.suppress(ValueError):
+            response.add_header("Upgrade", protocol)
+
+    for _ in range(300):
+        response = pymhd.Response.for_upgrade(lambda stream: None)
+        at_once(lambda: adding("one"), lambda: adding("two"))
+        assert len(response.headers.get_all("Upgrade")) == 1
 
 
 def repeat(stream: pymhd.Upgraded) -> None:
