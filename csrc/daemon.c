@@ -235,6 +235,7 @@ pymhd_daemon_stop (struct pymhd_daemon *daemon)
   /* A pool would shut the listening socket down, which may be the caller's, too. */
   if (daemon->calls_back)
     pymhd_daemon_quiesce (daemon);
+  hub_end (daemon);
   if (daemon->per_connection)
     sessions_release (daemon);
   else
@@ -270,6 +271,7 @@ pymhd_daemon_free (struct pymhd_daemon *daemon)
     daemon->next->previous = daemon->previous;
   (void) pthread_mutex_unlock (&lock);
   (void) pthread_mutex_destroy (&daemon->lock);
+  hub_free (daemon);
   free (daemon);
 }
 

@@ -39,6 +39,11 @@ void *
 slots_get (const struct slots *slots,
            int64_t token);
 
+/* The entry in a token's low 32 bits, however often that slot has been used. */
+void *
+slots_at (const struct slots *slots,
+          uint32_t index);
+
 void
 slots_remove (struct slots *slots,
               int64_t token);
@@ -136,6 +141,8 @@ struct pymhd_daemon
   int event_room;
   struct text text;             /* what the events' text_at points into */
   struct pymhd_batch batch;     /* the same, for Python */
+
+  struct hub *hub;
 
   struct session *closing;      /* for the driver to close; session.c's lock */
   struct session *lingering;    /* the driver's alone */
@@ -298,6 +305,52 @@ upgrade_begin (void *cls,
                MHD_socket sock,
                struct MHD_UpgradeResponseHandle *urh);
 
+/* The request's 101 went out, and there is no way to hand its connection over:
+   says so, once, and closes it. */
+void
+upgrade_give_up (struct pymhd_daemon *daemon,
+                 int64_t request,
+                 struct MHD_UpgradeResponseHandle *urh,
+                 const char *why);
+
+/* --- links.c, hub.c: upgraded connections that the pump serves itself --- */
+
+bool
+hub_open (struct pymhd_daemon *daemon);
+
+/* The MHD_UpgradeHandler behind Response.for_upgrade(run="hub"). */
+void
+hub_begin (void *cls,
+           struct MHD_Connection *connection,
+           void *req_cls,
+           const char *extra_in,
+           size_t extra_in_size,
+           MHD_socket sock,
+           struct MHD_UpgradeResponseHandle *urh);
+
+void
+hub_ready (struct watcher *watcher,
+           uint32_t events);
+
+/* The pump: whether it has connections. */
+bool
+hub_is_used (const struct pymhd_daemon *daemon);
+
+/* The pump: whether something waits that epoll does not tell of. */
+bool
+hub_is_ready (const struct pymhd_daemon *daemon);
+
+/* The pump: makes a batch of events; returns how many there are. */
+int
+hub_collect (struct pymhd_daemon *daemon);
+
+/* stop(), on the driver's thread, before the sessions are ended. */
+void
+hub_end (struct pymhd_daemon *daemon);
+
+void
+hub_free (struct pymhd_daemon *daemon);
+
 /* --- session.c --- */
 
 struct session;
@@ -307,6 +360,7 @@ struct session *
 session_new (struct pymhd_daemon *daemon,
              int fd,
              struct MHD_UpgradeResponseHandle *urh,
+             bool of_hub,
              int64_t *token);
 
 /* "per-connection", in stop(): lets go every connection's thread that waits; no
@@ -372,7 +426,7 @@ pump_close (struct pymhd_daemon *daemon,
 /* Whose descriptor it is that epoll tells of: the first member of its owner. */
 struct watcher
 {
-  enum { OF_MHD, OF_WAKE, OF_CLIENT, OF_SESSION } of;
+  enum { OF_MHD, OF_WAKE, OF_CLIENT, OF_SESSION, OF_LINK } of;
 };
 
 /* Watches fd for epoll's events; the watcher must outlive that. */

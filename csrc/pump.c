@@ -21,7 +21,7 @@
 
 #include "internal.h"
 
-#define READY 64
+#define READY 256
 /* How soon it is looked again whether a client's last bytes have been read, where
    nobody tells us. */
 #define AGAIN_MS 20
@@ -64,6 +64,8 @@ pump_unwatch (struct pymhd_daemon *daemon,
 int
 pump_open (struct pymhd_daemon *daemon)
 {
+  if (! hub_open (daemon))
+    return ENOMEM;
   daemon->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
   daemon->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   if ( (-1 == daemon->epoll_fd) ||
@@ -235,6 +237,8 @@ patience (struct pymhd_daemon *daemon,
   const int64_t mhd = daemon->calls_back ? patience_beside_mhd (daemon)
                                          : patience_of_mhd (daemon);
 
+  if (hub_is_ready (daemon))
+    return 0;
   return (int) sooner (sooner (limit_ms, linger), mhd);
 }
 
@@ -266,6 +270,9 @@ wait_epoll (struct pymhd_daemon *daemon,
       break;
     case OF_SESSION:
       session_readable (watcher);
+      break;
+    case OF_LINK:
+      hub_ready (watcher, ready[i].events);
       break;
     }
   }
@@ -332,6 +339,13 @@ pymhd_pump (struct pymhd_daemon *daemon,
   requests_free_gone (daemon);
   if (daemon->answered)
     run_answers (daemon);
+  if ( (0 != daemon->event_count) &&
+       (hub_is_used (daemon)) )
+  {
+    /* Requests that follow one another at once must not keep it waiting. */
+    wait_ready (daemon, 0);
+    (void) hub_collect (daemon);
+  }
   while (0 == daemon->event_count)
   {
     const int64_t limit = 0 > timeout_ms ? -1 : left_ms (deadline);
@@ -339,7 +353,8 @@ pymhd_pump (struct pymhd_daemon *daemon,
     wait_ready (daemon, patience (daemon, limit));
     if (! daemon->calls_back)
       run (daemon);
-    if ( (atomic_exchange (&daemon->wants_python, false)) ||
+    if ( (0 != hub_collect (daemon)) ||
+         (atomic_exchange (&daemon->wants_python, false)) ||
          (0 == limit) )
       break;
   }

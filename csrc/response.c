@@ -160,9 +160,12 @@ pymhd_response_new (unsigned int status,
 /* Any thread; no Python inside. */
 struct pymhd_response *
 pymhd_response_new_upgrade (const char *fields,
-                            size_t fields_size)
+                            size_t fields_size,
+                            int hub)
 {
-  return adopt (with_fields (MHD_response_for_upgrade (&upgrade_begin, NULL),
+  return adopt (with_fields (MHD_response_for_upgrade (hub ? &hub_begin
+                                                            : &upgrade_begin,
+                                                       NULL),
                              fields,
                              fields_size),
                 MHD_HTTP_SWITCHING_PROTOCOLS);

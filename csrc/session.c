@@ -5,6 +5,7 @@
  * Whoever ends a session (Python's close(), a finalizer, stop()) only marks it
  * here; linger.c does the rest on a thread that may.
  */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -21,6 +22,7 @@ struct session *
 session_new (struct pymhd_daemon *daemon,
              int fd,
              struct MHD_UpgradeResponseHandle *urh,
+             bool of_hub,
              int64_t *token)
 {
   struct session *session = malloc (sizeof (*session));
@@ -32,6 +34,7 @@ session_new (struct pymhd_daemon *daemon,
     .daemon = daemon,
     .fd = fd,
     .urh = urh,
+    .of_hub = of_hub,
   };
   (void) sem_init (&session->closed, 0, 0);
   (void) pthread_mutex_lock (&lock);
@@ -79,9 +82,28 @@ pymhd_session_close (int64_t token)
 }
 
 
+/* Any thread: a descriptor of its own for a session's socket, -1 with an errno if
+   there is none. */
+int
+pymhd_session_dup (int64_t token)
+{
+  struct session *session;
+  int fd = -1;
+
+  (void) pthread_mutex_lock (&lock);
+  session = slots_get (&live, token);
+  if ( (NULL != session) &&
+       (LIVE == session->state) )
+    fd = fcntl (session->fd, F_DUPFD_CLOEXEC, 3);
+  (void) pthread_mutex_unlock (&lock);
+  return fd;
+}
+
+
 /* Any thread: wakes whoever is blocked on a session of the daemon's, reading
    (SHUT_RD) or both (SHUT_RDWR).  The descriptors are libmicrohttpd's, and
-   valid as long as the table has them. */
+   valid as long as the table has them.  Nobody is blocked on one of the hub's,
+   which may have output to send when it has had its end of input. */
 int
 pymhd_sessions_shutdown (struct pymhd_daemon *daemon,
                          int how)
@@ -94,7 +116,8 @@ pymhd_sessions_shutdown (struct pymhd_daemon *daemon,
   while (NULL != (session = slots_next (&live, &at)))
   {
     if ( (daemon != session->daemon) ||
-         (LIVE != session->state) )
+         (LIVE != session->state) ||
+         ( (session->of_hub) && (SHUT_RD != how) ) )
       continue;
     (void) shutdown (session->fd, how);
     count++;

@@ -20,6 +20,7 @@ struct session
   int64_t token;
   int fd;                       /* libmicrohttpd's: valid until CLOSE */
   enum state state;
+  bool of_hub;
   sem_t closed;                 /* "per-connection": Python has closed it */
   int64_t deadline_ms;
   size_t drained;

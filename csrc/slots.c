@@ -82,6 +82,14 @@ slots_get (const struct slots *slots,
 }
 
 
+void *
+slots_at (const struct slots *slots,
+          uint32_t index)
+{
+  return index < slots->size ? slots->slot[index].entry : NULL;
+}
+
+
 void
 slots_remove (struct slots *slots,
               int64_t token)

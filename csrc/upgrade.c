@@ -77,12 +77,12 @@ call_back (struct pymhd_daemon *daemon,
 }
 
 
-/* No way to hand the connection over: say so, once, and close it. */
-static void
-give_up (struct pymhd_daemon *daemon,
-         int64_t request,
-         struct MHD_UpgradeResponseHandle *urh,
-         const char *why)
+/* The driver, inside an upgrade handler. */
+void
+upgrade_give_up (struct pymhd_daemon *daemon,
+                 int64_t request,
+                 struct MHD_UpgradeResponseHandle *urh,
+                 const char *why)
 {
   const struct pymhd_event event = {
     .kind = PYMHD_EVENT_ABANDONED,
@@ -118,12 +118,12 @@ upgrade_begin (void *cls,
 
   (void) cls;
   if (-1 != fd)
-    session = session_new (daemon, sock, urh, &event.session);
+    session = session_new (daemon, sock, urh, false, &event.session);
   request_upgraded (req_cls);
   client_upgraded (daemon, connection);
   if (-1 == fd)
   {
-    give_up (daemon, event.request, urh, strerror (error));
+    upgrade_give_up (daemon, event.request, urh, strerror (error));
     return;
   }
   /* stop() has looked at the table before this session was in it. */
@@ -133,7 +133,7 @@ upgrade_begin (void *cls,
   event.text_at = daemon->calls_back ? 0 : (int64_t) daemon->text.size;
   event.text_size = (int64_t) extra_in_size;
   if (NULL == session)
-    give_up (daemon, event.request, urh, "out of memory, or stop()");
+    upgrade_give_up (daemon, event.request, urh, "out of memory, or stop()");
   else if (daemon->calls_back)
   {
     call_back (daemon, &event, extra_in, session);

@@ -16,6 +16,7 @@ from pymhd.errors import (
     StateError,
 )
 from pymhd.limits import Limits
+from pymhd.protocol import Protocol, Transport, broadcast
 from pymhd.request import Request
 from pymhd.response import Response
 from pymhd.upgrade import Upgraded
@@ -26,11 +27,14 @@ __all__ = [
     "Limits",
     "MHDError",
     "NotSupportedError",
+    "Protocol",
     "Request",
     "Response",
     "StartError",
     "StateError",
+    "Transport",
     "Upgraded",
+    "broadcast",
     "ffi",
     "lib",
 ]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pymhd import _live, _log
 from pymhd._exchange import Exchange
+from pymhd._hub import Hub
 from pymhd._library import ffi, lib, owned, to_str
 from pymhd.errors import StartError
 
@@ -59,6 +60,7 @@ class Driver:
         self._wants_quiesce = False
         self._ended = threading.Event()
         self._start(settings)
+        self.hub = Hub(self._ptr, exchange)
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
 
     name = "pymhd"
@@ -100,6 +102,7 @@ class Driver:
             self._stop()
 
     def _stop(self) -> None:
+        self.hub.end()
         lib.pymhd_daemon_stop(self._ptr)
         self.exchange.clear()
         _live.unregister(self._owner)
@@ -161,6 +164,7 @@ class Driver:
             # Those that are still blocked are sending to somebody who does not read.
             self._cut_at = math.inf
             lib.pymhd_sessions_shutdown(self._ptr, socket.SHUT_RDWR)
+            self.hub.close_all()
         busy = lib.pymhd_daemon_requests(self._ptr) or self.upgraded
         return not busy or self._is_late()
 
@@ -180,7 +184,7 @@ class OwnThreads(Driver):
         super().__init__(exchange, settings)
 
     def runs_here(self) -> bool:
-        return threading.get_ident() in self.inside
+        return threading.get_ident() in self.inside or super().runs_here()
 
     def _drive(self) -> None:
         quiesced = False
@@ -189,5 +193,6 @@ class OwnThreads(Driver):
                 quiesced = True
                 lib.pymhd_daemon_quiesce(self._ptr)
             timeout_ms = DRAIN_MS if self._stopping else FOREVER_MS
-            if not lib.pymhd_pump(self._ptr, timeout_ms):  # we are a fork
+            if not self.hub.pump(timeout_ms):  # we are a fork
                 return
+            self.hub.deliver()

@@ -7,6 +7,7 @@ An exception in a handler ends here: it is logged, and answered with 500.
 import contextlib
 import os
 from collections.abc import Callable
+from typing import cast
 
 from pymhd import _log
 from pymhd._library import lib
@@ -81,17 +82,20 @@ class Exchange:
         self._switching[token] = (response, request._copy(), protocol)
         return response
 
+    def switched(self, token: int) -> tuple[Response, Request, str]:
+        """Return what belongs to an upgrade, once."""
+        return self._switching.pop(token)
+
     def upgraded(self, token: int, session: int, fd: int, early: bytes) -> None:
         """Begin the session of a request whose 101 went out."""
         try:
-            response, request, protocol = self._switching.pop(token)
+            response, request, protocol = self.switched(token)
             stream = Upgraded._make(fd, session, early, request, protocol)
         except BaseException as error:
             self.refuse(session, fd)
             self._log("an upgraded connection was closed at once", error)
             return
-        target = response._target
-        assert target is not None  # else it would not have been switching
+        target = cast("Target", response._target)
         try:
             if response._run == "inline":
                 target(stream)

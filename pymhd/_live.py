@@ -68,6 +68,8 @@ def _after_fork_in_child() -> None:
     upgrade.forked()
     for daemon in list(_daemons):
         daemon._forked()
+    for driver in list(_drivers.values()):
+        driver.hub.forked()
     _daemons.clear()
     _drivers.clear()
 

@@ -66,6 +66,7 @@ class Pump(Driver):
         if not batch:
             return False
         self._handle(batch)
+        self.hub.deliver()
         return True
 
     def _is_over(self) -> bool:
@@ -82,7 +83,7 @@ class Pump(Driver):
             self._answers.clear()
             self._shared.clear()
             del answers
-        return lib.pymhd_pump(self._ptr, 0 if self._waiting else timeout_ms)
+        return self.hub.pump(0 if self._waiting else timeout_ms)
 
     def _handle(self, batch: "Batch") -> None:
         """Deal with a batch; once its answers should be handed over, requests wait."""

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["Response"]
 
 Body: TypeAlias = str | bytes | bytearray | memoryview
-Run: TypeAlias = Literal["thread", "inline"]
+Target: TypeAlias = "Callable[[Upgraded], object] | Callable[[], object]"
+Run: TypeAlias = Literal["thread", "inline", "hub"]
 
 _SWITCHING_PROTOCOLS = 101
 _OK = 200
@@ -131,12 +132,12 @@ class Response:
             self._fields, self._block = prepare(headers, text)
         self._frozen = False
         self._address = 0
-        self._target: Callable[[Upgraded], object] | None = None
+        self._target: Target | None = None
 
     @classmethod
     def for_upgrade(
         cls,
-        target: "Callable[[Upgraded], object]",
+        target: "Target",
         protocol: str | None = None,
         *,
         headers: Fields | None = None,
@@ -146,14 +147,17 @@ class Response:
 
         Args:
             target: Called with an :class:`Upgraded` for each connection, after the
-                header went out.
+                header went out; with ``run="hub"``, called without arguments for a
+                :class:`Protocol`.
             protocol: The value of the ``Upgrade`` field, one protocol or several with
                 commas. Without it the field must be added before the first use.
             headers: More fields.
             run: ``"thread"``, the default: in a thread of its own; when the callable
                 returns, the connection is closed. ``"inline"``: on the thread that
                 runs libmicrohttpd, where it must return at once; the stream stays
-                open until it is closed, and somebody must keep it.
+                open until it is closed, and somebody must keep it. ``"hub"``, the
+                default for classes with ``connection_made``: the target makes
+                protocols, which that thread serves, with no thread for each.
 
         Raises:
             TypeError, ValueError: An argument cannot be used.
@@ -164,12 +168,13 @@ class Response:
             raise TypeError(f"target must be callable with an Upgraded, not {target!r}")
         if inspect.iscoroutinefunction(target):
             raise TypeError(f"{target!r} is a coroutine function: nothing would run it")
-        if run not in (None, "thread", "inline"):
-            raise ValueError(f'run must be "thread" or "inline", not {run!r}')
+        if run not in (None, "thread", "inline", "hub"):
+            raise ValueError(f'run must be "thread", "inline" or "hub", not {run!r}')
         self = cls()
         self._status = _SWITCHING_PROTOCOLS
         self._target = target
-        self._run = run or "thread"
+        is_protocol = isinstance(target, type) and hasattr(target, "connection_made")
+        self._run = run or ("hub" if is_protocol else "thread")
         if protocol is not None:
             self.add_header("Upgrade", ", ".join(check_protocols(protocol)))
         for name, value in pairs(headers or ()):
@@ -307,7 +312,8 @@ class Response:
 
     def _build(self, fields: bytes) -> "SharedResponsePtr":
         if self._target is not None:
-            pointer = lib.pymhd_response_new_upgrade(fields, len(fields))
+            hub = self._run == "hub"
+            pointer = lib.pymhd_response_new_upgrade(fields, len(fields), hub)
             function = "MHD_response_for_upgrade"
         else:
             body = self._body

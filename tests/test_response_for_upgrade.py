@@ -59,7 +59,7 @@ def test_the_protocol_of_an_upgrade_must_be_text(protocol: Any) -> None:
 @pytest.mark.parametrize("run", ["", "hub?", "THREAD", 1, True])
 def test_how_an_upgrade_runs_must_be_known(run: Any) -> None:
     """The message names the choices."""
-    with pytest.raises(ValueError, match='"thread" or "inline"'):
+    with pytest.raises(ValueError, match='"thread", "inline" or "hub"'):
         pymhd.Response.for_upgrade(nothing, "echo", run=run)
 
 

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The hub: upgraded connections that the pump serves itself, without a thread
+ * or a descriptor of their own.
+ *
+ * epoll tells of them edge-triggered, so a link stays among the ready ones as
+ * long as it may have more to read.  hub_collect() is the only place that
+ * reads and that makes events, so those of a connection are in order: made,
+ * data, end of input, lost.  It goes once through those that are ready, reads
+ * at most READ_SIZE of each, and stops when the arena is full or while Python
+ * is still at the last batch.  That bounds the memory, and lets requests and
+ * other connections have their turn.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "hub.h"
+
+#define READ_SIZE ((size_t) 65536)
+#define ARENA_SIZE ((size_t) 524288)
+/* As many events as attend() makes at most. */
+#define EVENTS_OF_A_LINK 4
+
+
+bool
+hub_make_arena (struct hub *hub)
+{
+  if (NULL == hub->arena)
+    hub->arena = malloc (ARENA_SIZE);
+  hub->batch.arena = hub->arena;
+  hub->batch.arena_size = ARENA_SIZE;
+  return NULL != hub->arena;
+}
+
+
+void
+hub_queue (struct link *link)
+{
+  struct hub *const hub = link->daemon->hub;
+
+  if (link->queued)
+    return;
+  link->queued = true;
+  link->next = NULL;
+  if (NULL == hub->last)
+    hub->first = link;
+  else
+    hub->last->next = link;
+  hub->last = link;
+}
+
+
+struct link *
+hub_unqueue (struct hub *hub)
+{
+  struct link *const link = hub->first;
+
+  hub->first = link->next;
+  if (NULL == hub->first)
+    hub->last = NULL;
+  link->queued = false;
+  return link;
+}
+
+
+void
+hub_lose (struct link *link,
+          int error)
+{
+  if (link->lost)
+    return;
+  link->lost = true;
+  link->error = error;
+  outbox_clear (&link->outbox);
+  hub_queue (link);
+}
+
+
+/* The pump: epoll tells of a link. */
+void
+hub_ready (struct watcher *watcher,
+           uint32_t events)
+{
+  struct link *const link = (struct link *) watcher;
+  int error = 0;
+  socklen_t size = sizeof (error);
+
+  if ( (0 != (events & (EPOLLOUT | EPOLLERR))) &&
+       (0 != link->outbox.size) )
+    outbox_flush (link);
+  if (0 == (events & ~(uint32_t) EPOLLOUT))
+    return;
+  link->readable = true;
+  if (0 != (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
+    link->hung_up = true;
+  /* Nobody reads there any more, and so meets the error. */
+  if ( (0 != (events & EPOLLERR)) &&
+       ( (link->ended) || (link->closing) ) &&
+       (0 == getsockopt (link->fd, SOL_SOCKET, SO_ERROR, &error, &size)) &&
+       (0 != error) )
+    hub_lose (link, error);
+  if (! link->paused)
+    hub_queue (link);
+}
+
+
+static bool
+make_room (struct hub *hub)
+{
+  int room = hub->room ? hub->room : 64;
+  int64_t *events;
+
+  if (hub->batch.count + EVENTS_OF_A_LINK <= hub->room)
+    return true;
+  while (hub->batch.count + EVENTS_OF_A_LINK > room)
+    room *= 2;
+  events = realloc (hub->batch.events,
+                    (size_t) room * sizeof (struct pymhd_hub_event));
+  if (NULL == events)
+    return false;
+  hub->batch.events = events;
+  hub->room = room;
+  return true;
+}
+
+
+static void
+tell (struct link *link,
+      enum pymhd_hub_kind kind,
+      int64_t first,
+      int64_t second)
+{
+  struct hub *const hub = link->daemon->hub;
+
+  ((struct pymhd_hub_event *) hub->batch.events)[hub->batch.count++]
+    = (struct pymhd_hub_event) {
+      .kind = kind,
+      .connection = (uint32_t) link->place,
+      .first = first,
+      .second = second,
+    };
+}
+
+
+static void
+tell_data (struct link *link,
+           size_t size)
+{
+  struct hub *const hub = link->daemon->hub;
+
+  tell (link, PYMHD_HUB_DATA, (int64_t) hub->used, (int64_t) (hub->used + size));
+  hub->used += size;
+}
+
+
+/* What came early comes first. */
+static void
+take_early (struct link *link)
+{
+  const struct hub *const hub = link->daemon->hub;
+  const size_t left = link->early_size - link->early_at;
+  const size_t size = left < READ_SIZE ? left : READ_SIZE;
+
+  memcpy (hub->arena + hub->used, link->early + link->early_at, size);
+  tell_data (link, size);
+  link->early_at += size;
+  hub_queue (link);
+  if (size < left)
+    return;
+  free (link->early);
+  link->early = NULL;
+}
+
+
+/* One recv(); the link stays ready if there may be more. */
+static void
+read_some (struct link *link)
+{
+  const struct hub *const hub = link->daemon->hub;
+  const ssize_t size = stream_recv (link, hub->arena + hub->used, READ_SIZE);
+
+  if (0 < size)
+  {
+    tell_data (link, (size_t) size);
+    if ( ((size_t) size == READ_SIZE) ||
+         (link->hung_up) )
+      hub_queue (link);
+    else
+      link->readable = false;
+  }
+  else if (0 == size)
+  {
+    link->ended = true;
+    tell (link, PYMHD_HUB_EOF, 0, 0);
+  }
+  else if (EAGAIN == errno)
+    link->readable = false;
+  else if (EINTR == errno)
+    hub_queue (link);
+  else
+    hub_lose (link, errno);
+}
+
+
+/* Makes the events of one link.  False if it cannot, for now. */
+static bool
+attend (struct link *link)
+{
+  struct hub *const hub = link->daemon->hub;
+
+  if ( (! make_room (hub)) ||
+       (ARENA_SIZE - hub->used < READ_SIZE) )
+    return false;
+  if (! link->told)
+    tell (link, PYMHD_HUB_MADE, link->request, link->session);
+  link->told = true;
+  if ( (link->pressed) &&
+       (! link->lost) &&
+       (link->outbox.size <= link->low) )
+  {
+    link->pressed = false;
+    tell (link, PYMHD_HUB_DRAINED, 0, 0);
+  }
+  if ( (! link->lost) &&
+       (! link->closing) &&
+       (! link->paused) &&
+       (! link->ended) )
+  {
+    /* One piece a batch: Python may pause or close the link at it. */
+    if (NULL != link->early)
+      take_early (link);
+    else if (link->readable)
+      read_some (link);
+  }
+  if (link->lost)
+    tell (link, PYMHD_HUB_LOST, link->error, 0);
+  return true;
+}
+
+
+bool
+hub_is_used (const struct pymhd_daemon *daemon)
+{
+  return 0 != daemon->hub->links.used;
+}
+
+
+/* The pump: whether a link waits to be attended to. */
+bool
+hub_is_ready (const struct pymhd_daemon *daemon)
+{
+  const struct hub *const hub = daemon->hub;
+
+  return (0 != hub->batch.count) ||
+         (NULL != hub->first) ||
+         (atomic_load (&hub->has_arrived));
+}
+
+
+/* The pump: reads what is ready and makes a batch of events.  Returns how many
+   there are; nothing happens until Python is through with the last ones. */
+int
+hub_collect (struct pymhd_daemon *daemon)
+{
+  struct hub *const hub = daemon->hub;
+  const struct link *last;
+
+  if (0 != hub->batch.count)
+    return hub->batch.count;
+  hub->used = 0;
+  if (atomic_load (&hub->has_arrived))
+    links_adopt (daemon);
+  /* Those that are queued again meanwhile wait for the next batch. */
+  last = hub->last;
+  while (NULL != last)
+  {
+    struct link *const link = hub_unqueue (hub);
+
+    if (link == last)
+      last = NULL;
+    if (link->released)
+      link_free (link);
+    else if (! attend (link))
+    {
+      hub_queue (link);
+      break;
+    }
+  }
+  return hub->batch.count;
+}
+
+
+/* Python, on the thread that pumps: the batch, which stays where it is. */
+struct pymhd_hub *
+pymhd_hub_batch (struct pymhd_daemon *daemon)
+{
+  return &daemon->hub->batch;
+}
+
+
+/* The pump's thread: whether input is to be read. */
+void
+pymhd_hub_pause (struct pymhd_daemon *daemon,
+                 int32_t connection,
+                 int pause)
+{
+  struct link *const link = hub_link (daemon, connection);
+
+  if (NULL == link)
+    return;
+  link->paused = 0 != pause;
+  if (! link->paused)
+    hub_queue (link);
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What hub.c (input and events), outbox.c (output) and stream.c share: the
+ * upgraded connections that a pump serves itself.
+ *
+ * All of it belongs to the pump's thread.  Other threads reach no further than
+ * hub_begin() (in "per-connection") and pymhd_hub_buffered().
+ */
+#ifndef PYMHD_HUB_H
+#define PYMHD_HUB_H
+
+#include "internal.h"
+
+/* Bytes that wait to be sent; a broadcast shares them among its receivers. */
+struct blob
+{
+  unsigned int references;
+  size_t size;
+  size_t room;
+  char bytes[];
+};
+
+struct piece
+{
+  struct piece *next;
+  struct blob *blob;
+  size_t sent;
+};
+
+/* What the kernel has not taken yet. */
+struct outbox
+{
+  struct piece *first;
+  struct piece *last;
+  atomic_size_t size;           /* the pump's to change, anybody's to read */
+};
+
+/* One upgraded connection of the hub's, from the upgrade handler until Python
+   has been told of its end and has released it. */
+struct link
+{
+  struct watcher watcher;
+  struct link *next;            /* of the hub's arrived, or of its ready ones */
+  struct pymhd_daemon *daemon;
+  int64_t session;
+  int64_t request;
+  int64_t place;                /* the token in the hub's links */
+  char *early;                  /* what came with the request */
+  size_t early_size;
+  size_t early_at;
+  struct outbox outbox;
+  size_t high;                  /* water marks of the outbox, in bytes */
+  size_t low;
+  int fd;                       /* libmicrohttpd's: valid until we release it */
+  int error;                    /* of what has ended it */
+  bool queued : 1;              /* it is among the hub's ready ones */
+  bool told : 1;                /* Python knows it */
+  bool readable : 1;            /* epoll has said so, and recv() not otherwise */
+  bool hung_up : 1;             /* there is an end or an error to be read */
+  bool paused : 1;              /* Python does not want its input */
+  bool ended : 1;               /* the peer's input has */
+  bool pressed : 1;             /* Python knows that the outbox is too full */
+  bool shutting : 1;            /* our FIN goes behind the output */
+  bool closing : 1;             /* its end goes behind the output */
+  bool aborted : 1;
+  bool lost : 1;                /* nothing is read or sent any more */
+  bool released : 1;
+};
+
+struct hub
+{
+  struct pymhd_hub batch;       /* as Python sees it */
+  struct slots links;
+  struct link *arrived;         /* for the pump to adopt; the daemon's lock */
+  struct link *arrived_last;
+  atomic_bool has_arrived;
+  bool ended;                   /* the daemon's lock */
+  struct link *first;           /* those that are ready: first come, first served */
+  struct link *last;
+  int room;                     /* for events */
+  int crossed_room;
+  char *arena;
+  size_t used;
+};
+
+/* --- hub.c --- */
+
+/* False if memory is short. */
+bool
+hub_make_arena (struct hub *hub);
+
+/* Has hub_collect() attend to the link. */
+void
+hub_queue (struct link *link);
+
+/* The first of the ready ones, which there must be. */
+struct link *
+hub_unqueue (struct hub *hub);
+
+/* Nothing more can be read from it or sent: Python is told once. */
+void
+hub_lose (struct link *link,
+          int error);
+
+/* --- links.c --- */
+
+/* The link at a place of the table, NULL if there is none. */
+struct link *
+hub_link (const struct pymhd_daemon *daemon,
+          int32_t connection);
+
+/* Gives those that have arrived their places. */
+void
+links_adopt (struct pymhd_daemon *daemon);
+
+void
+link_free (struct link *link);
+
+/* --- outbox.c --- */
+
+/* Sends what waits; then what was to come behind it. */
+void
+outbox_flush (struct link *link);
+
+void
+outbox_clear (struct outbox *outbox);
+
+/* --- stream.c --- */
+
+/* As recv() and send() on a socket that does not block. */
+ssize_t
+stream_recv (const struct link *link,
+             void *bytes,
+             size_t size);
+
+ssize_t
+stream_send (const struct link *link,
+             const void *bytes,
+             size_t size);
+
+#endif

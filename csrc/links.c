@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The life of a link, an upgraded connection that the pump serves itself: from
+ * the upgrade handler over its place in the hub's table to its release, when
+ * session.c takes it back and closes it.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "hub.h"
+
+/* As asyncio has them. */
+#define HIGH_WATER ((size_t) 65536)
+#define LOW_WATER ((size_t) 16384)
+
+
+/* The thread that starts the daemon.  False if memory is short. */
+bool
+hub_open (struct pymhd_daemon *daemon)
+{
+  daemon->hub = calloc (1, sizeof (*daemon->hub));
+  return NULL != daemon->hub;
+}
+
+
+struct link *
+hub_link (const struct pymhd_daemon *daemon,
+          int32_t connection)
+{
+  if ( (NULL == daemon->hub) ||
+       (0 > connection) )
+    return NULL;
+  return slots_at (&daemon->hub->links, (uint32_t) connection);
+}
+
+
+void
+link_free (struct link *link)
+{
+  outbox_clear (&link->outbox);
+  free (link->early);
+  free (link);
+}
+
+
+static struct link *
+link_new (struct pymhd_daemon *daemon,
+          int fd,
+          const char *early,
+          size_t early_size)
+{
+  struct link *const link = malloc (sizeof (*link));
+
+  if (NULL == link)
+    return NULL;
+  *link = (struct link) {
+    .watcher = { OF_LINK },
+    .daemon = daemon,
+    .fd = fd,
+    .early_size = early_size,
+    .high = HIGH_WATER,
+    .low = LOW_WATER,
+  };
+  if (0 == early_size)
+    return link;
+  link->early = malloc (early_size);
+  if (NULL == link->early)
+  {
+    free (link);
+    return NULL;
+  }
+  memcpy (link->early, early, early_size);
+  return link;
+}
+
+
+/* Leaves the link to the pump.  False if that has ended. */
+static bool
+arrive (struct link *link)
+{
+  struct pymhd_daemon *const daemon = link->daemon;
+  struct hub *const hub = daemon->hub;
+  bool taken;
+
+  (void) pthread_mutex_lock (&daemon->lock);
+  taken = ! hub->ended;
+  if (taken)
+  {
+    if (NULL == hub->arrived_last)
+      hub->arrived = link;
+    else
+      hub->arrived_last->next = link;
+    hub->arrived_last = link;
+    atomic_store (&hub->has_arrived, true);
+  }
+  (void) pthread_mutex_unlock (&daemon->lock);
+  if (! taken)
+    link_free (link);
+  else if (daemon->calls_back)
+    pump_wake (daemon);
+  return taken;
+}
+
+
+/* MHD_UpgradeHandler of responses that give their connections to the hub: the
+   driver's thread, no lock of libmicrohttpd's.  In "per-connection" that
+   thread waits in here for the session's end. */
+void
+hub_begin (void *cls,
+           struct MHD_Connection *connection,
+           void *req_cls,
+           const char *extra_in,
+           size_t extra_in_size,
+           MHD_socket sock,
+           struct MHD_UpgradeResponseHandle *urh)
+{
+  const int on = 1;
+  int64_t request;
+  struct pymhd_daemon *const daemon = request_of_upgrade (req_cls, &request);
+  struct link *const link = link_new (daemon, sock, extra_in, extra_in_size);
+  struct session *session = NULL;
+  int64_t token;
+
+  (void) cls;
+  /* Fails on a UNIX socket, which has nothing to switch off. */
+  (void) setsockopt (sock, IPPROTO_TCP, TCP_NODELAY, &on, sizeof (on));
+  if (NULL != link)
+    session = session_new (daemon, sock, urh, true, &token);
+  request_upgraded (req_cls);
+  client_upgraded (daemon, connection);
+  if (NULL == session)
+  {
+    if (NULL != link)
+      link_free (link);
+    upgrade_give_up (daemon, request, urh, "out of memory, or stop()");
+    return;
+  }
+  /* stop() has looked at the table before this session was in it. */
+  if (atomic_load (&daemon->refusing))
+    (void) shutdown (sock, SHUT_RD);
+  link->request = request;
+  link->session = token;
+  if (! arrive (link))
+    (void) pymhd_session_close (token);
+  if (daemon->per_connection)
+    session_wait (session);
+}
+
+
+/* The pump: gives the link its place and has it watched. */
+static void
+adopt (struct link *link)
+{
+  struct pymhd_daemon *const daemon = link->daemon;
+  const struct pymhd_event event = {
+    .kind = PYMHD_EVENT_ABANDONED,
+    .request = link->request,
+  };
+
+  (void) pthread_mutex_lock (&daemon->lock);
+  if (hub_make_arena (daemon->hub))
+    link->place = slots_add (&daemon->hub->links, link);
+  (void) pthread_mutex_unlock (&daemon->lock);
+  if (0 == link->place)
+  {
+    log_line ("an upgraded connection was closed at once: out of memory");
+    (void) pump_add (daemon, &event);
+    (void) pymhd_session_close (link->session);
+    link_free (link);
+    return;
+  }
+  hub_queue (link);
+  if (! pump_watch (daemon, link->fd,
+                    EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &link->watcher))
+    hub_lose (link, errno);
+}
+
+
+void
+links_adopt (struct pymhd_daemon *daemon)
+{
+  struct link *link;
+  struct link *next;
+
+  (void) pthread_mutex_lock (&daemon->lock);
+  link = daemon->hub->arrived;
+  daemon->hub->arrived = NULL;
+  daemon->hub->arrived_last = NULL;
+  atomic_store (&daemon->hub->has_arrived, false);
+  (void) pthread_mutex_unlock (&daemon->lock);
+  for (; NULL != link; link = next)
+  {
+    next = link->next;
+    adopt (link);
+  }
+}
+
+
+/* The pump's thread: no more output; a FIN behind what waits. */
+void
+pymhd_hub_shut (struct pymhd_daemon *daemon,
+                int32_t connection)
+{
+  struct link *const link = hub_link (daemon, connection);
+
+  if ( (NULL == link) ||
+       (atomic_load (&daemon->dead)) )
+    return;
+  link->shutting = true;
+  outbox_flush (link);
+}
+
+
+/* The pump's thread: no more input, and the end behind the output that waits,
+   or, to abort it, at once. */
+void
+pymhd_hub_close (struct pymhd_daemon *daemon,
+                 int32_t connection,
+                 int abort)
+{
+  struct link *const link = hub_link (daemon, connection);
+
+  if ( (NULL == link) ||
+       (atomic_load (&daemon->dead)) )
+    return;
+  link->closing = true;
+  if (abort)
+  {
+    link->aborted = true;
+    hub_lose (link, 0);
+  }
+  else
+    outbox_flush (link);
+}
+
+
+/* The link is out of epoll and out of the table; the session goes on. */
+static void
+detach (struct link *link)
+{
+  struct pymhd_daemon *const daemon = link->daemon;
+
+  pump_unwatch (daemon, link->fd);
+  (void) pthread_mutex_lock (&daemon->lock);
+  slots_remove (&daemon->hub->links, link->place);
+  (void) pthread_mutex_unlock (&daemon->lock);
+}
+
+
+/* The pump's thread: Python has told its protocols of the ends, and the places
+   may be given to others. */
+void
+pymhd_hub_release (struct pymhd_daemon *daemon,
+                   const int32_t *connections,
+                   int count)
+{
+  int i;
+
+  if (atomic_load (&daemon->dead))
+    return;
+  for (i = 0; i < count; i++)
+  {
+    struct link *const link = hub_link (daemon, connections[i]);
+
+    if (NULL == link)
+      continue;
+    detach (link);
+    if (link->aborted)
+      (void) shutdown (link->fd, SHUT_RDWR);    /* nothing to linger for */
+    (void) pymhd_session_close (link->session);
+    if (link->queued)
+      link->released = true;
+    else
+      link_free (link);
+  }
+}
+
+
+/* stop(), on the driver's thread: the sessions are ended next. */
+void
+hub_end (struct pymhd_daemon *daemon)
+{
+  struct hub *const hub = daemon->hub;
+  struct link *link;
+  uint32_t at = 0;
+
+  if (NULL == hub)
+    return;
+  (void) pthread_mutex_lock (&daemon->lock);
+  hub->ended = true;
+  (void) pthread_mutex_unlock (&daemon->lock);
+  while (NULL != hub->first)
+  {
+    link = hub_unqueue (hub);
+    if (link->released)
+      link_free (link);
+  }
+  while (NULL != (link = slots_next (&hub->links, &at)))
+  {
+    detach (link);
+    link_free (link);
+  }
+  while (NULL != (link = hub->arrived))
+  {
+    hub->arrived = link->next;
+    link_free (link);
+  }
+  (void) pthread_mutex_lock (&daemon->lock);
+  slots_clear (&hub->links);
+  (void) pthread_mutex_unlock (&daemon->lock);
+}
+
+
+/* A finalizer, when the daemon has been stopped. */
+void
+hub_free (struct pymhd_daemon *daemon)
+{
+  struct hub *const hub = daemon->hub;
+
+  if (NULL == hub)
+    return;
+  free (hub->batch.events);
+  free (hub->batch.crossed);
+  free (hub->arena);
+  free (hub);
+}

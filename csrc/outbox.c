@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The hub's output: sent at once as far as the kernel takes it; the rest waits
+ * here, between two water marks.
+ *
+ * All on the pump's thread, but for pymhd_hub_buffered().
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "hub.h"
+
+/* Small writes that wait are put together up to so many bytes. */
+#define BLOB_SIZE ((size_t) 16384)
+
+
+static struct blob *
+blob_new (const char *bytes,
+          size_t size,
+          size_t room)
+{
+  struct blob *const blob = malloc (sizeof (*blob) + room);
+
+  if (NULL == blob)
+    return NULL;
+  *blob = (struct blob) { .references = 1, .size = size, .room = room };
+  memcpy (blob->bytes, bytes, size);
+  return blob;
+}
+
+
+static void
+blob_unref (struct blob *blob)
+{
+  if ( (NULL != blob) &&
+       (0 == --blob->references) )
+    free (blob);
+}
+
+
+static void
+drop_first (struct outbox *outbox)
+{
+  struct piece *const piece = outbox->first;
+
+  outbox->first = piece->next;
+  if (NULL == outbox->first)
+    outbox->last = NULL;
+  blob_unref (piece->blob);
+  free (piece);
+}
+
+
+void
+outbox_clear (struct outbox *outbox)
+{
+  while (NULL != outbox->first)
+    drop_first (outbox);
+  outbox->size = 0;
+}
+
+
+/* Takes a reference to the blob, of which so much has been sent. */
+static bool
+add_blob (struct outbox *outbox,
+          struct blob *blob,
+          size_t sent)
+{
+  struct piece *const piece = malloc (sizeof (*piece));
+
+  if (NULL == piece)
+    return false;
+  *piece = (struct piece) { .blob = blob, .sent = sent };
+  blob->references++;
+  if (NULL == outbox->last)
+    outbox->first = piece;
+  else
+    outbox->last->next = piece;
+  outbox->last = piece;
+  outbox->size += blob->size - sent;
+  return true;
+}
+
+
+/* Puts a copy of the bytes behind the others. */
+static bool
+add_bytes (struct outbox *outbox,
+           const char *bytes,
+           size_t size)
+{
+  struct blob *blob = NULL == outbox->last ? NULL : outbox->last->blob;
+  bool added;
+
+  if ( (NULL != blob) &&
+       (1 == blob->references) &&
+       (size <= blob->room - blob->size) )
+  {
+    memcpy (blob->bytes + blob->size, bytes, size);
+    blob->size += size;
+    outbox->size += size;
+    return true;
+  }
+  blob = blob_new (bytes, size, size < BLOB_SIZE ? BLOB_SIZE : size);
+  if (NULL == blob)
+    return false;
+  added = add_blob (outbox, blob, 0);
+  blob_unref (blob);
+  return added;
+}
+
+
+/* Sends until the kernel takes no more; returns how much it took.  Where that
+   ends the connection, the link is lost. */
+static size_t
+send_some (struct link *link,
+           const char *bytes,
+           size_t size)
+{
+  size_t sent = 0;
+
+  while (sent < size)
+  {
+    const ssize_t count = stream_send (link, bytes + sent, size - sent);
+
+    if (0 <= count)
+      sent += (size_t) count;
+    else if (EAGAIN == errno)
+      break;
+    else if (EINTR != errno)
+    {
+      hub_lose (link, errno);
+      break;
+    }
+  }
+  return sent;
+}
+
+
+void
+outbox_flush (struct link *link)
+{
+  struct outbox *const outbox = &link->outbox;
+  struct piece *piece;
+
+  while ( (! link->lost) &&
+          (NULL != (piece = outbox->first)) )
+  {
+    const size_t left = piece->blob->size - piece->sent;
+    const size_t sent = send_some (link, piece->blob->bytes + piece->sent, left);
+
+    if (link->lost)
+      return;                   /* which has cleared the outbox */
+    piece->sent += sent;
+    outbox->size -= sent;
+    if (sent < left)
+      break;
+    drop_first (outbox);
+  }
+  if ( (link->pressed) &&
+       (outbox->size <= link->low) )
+    hub_queue (link);
+  if ( (link->lost) ||
+       (0 != outbox->size) )
+    return;
+  if (link->closing)
+    hub_lose (link, 0);
+  else if (link->shutting)
+    (void) shutdown (link->fd, SHUT_WR);
+}
+
+
+/* Python has to tell its protocol that there is too much. */
+static void
+note_if_crossed (struct hub *hub,
+                 struct link *link,
+                 int32_t connection)
+{
+  if ( (link->lost) ||
+       (link->pressed) ||
+       (link->outbox.size <= link->high) )
+    return;
+  if (hub->batch.crossed_count == hub->crossed_room)
+  {
+    const int room = hub->crossed_room ? 2 * hub->crossed_room : 16;
+    int32_t *const crossed = realloc (hub->batch.crossed,
+                                      (size_t) room * sizeof (*crossed));
+
+    if (NULL == crossed)
+      return;                   /* with its next write */
+    hub->batch.crossed = crossed;
+    hub->crossed_room = room;
+  }
+  link->pressed = true;
+  hub->batch.crossed[hub->batch.crossed_count++] = connection;
+}
+
+
+/* Sends to one link.  With SHARED, what the kernel does not take waits in a
+   blob that is made for the first who needs it. */
+static void
+put (struct pymhd_daemon *daemon,
+     int32_t connection,
+     const char *bytes,
+     size_t size,
+     struct blob **shared)
+{
+  struct link *const link = hub_link (daemon, connection);
+  size_t sent = 0;
+  bool kept;
+
+  if ( (NULL == link) ||
+       (link->lost) ||
+       (link->closing) ||
+       (link->shutting) )
+    return;
+  if (0 == link->outbox.size)
+    sent = send_some (link, bytes, size);
+  if ( (sent == size) ||
+       (link->lost) )
+    return;
+  if (NULL == shared)
+    kept = add_bytes (&link->outbox, bytes + sent, size - sent);
+  else
+  {
+    if (NULL == *shared)
+      *shared = blob_new (bytes, size, size);
+    kept = (NULL != *shared) && (add_blob (&link->outbox, *shared, sent));
+  }
+  if (! kept)
+    hub_lose (link, ENOMEM);
+  note_if_crossed (daemon->hub, link, connection);
+}
+
+
+/* The pump's thread.  Sends so many writes, whose bytes stand one behind the
+   other.  Returns how many connections have passed their high water mark:
+   those in the batch's crossed. */
+int
+pymhd_hub_write (struct pymhd_daemon *daemon,
+                 const int32_t *connections,
+                 const int64_t *sizes,
+                 int count,
+                 const char *bytes)
+{
+  int i;
+
+  if (atomic_load (&daemon->dead))
+    return 0;
+  daemon->hub->batch.crossed_count = 0;
+  for (i = 0; i < count; i++)
+  {
+    size_t size = (size_t) sizes[i];
+
+    /* Several writes of one connection are one send(). */
+    while ( (i + 1 < count) &&
+            (connections[i] == connections[i + 1]) )
+      size += (size_t) sizes[++i];
+    put (daemon, connections[i], bytes, size, NULL);
+    bytes += size;
+  }
+  return daemon->hub->batch.crossed_count;
+}
+
+
+/* The pump's thread.  Sends the same to many; returns the same. */
+int
+pymhd_hub_broadcast (struct pymhd_daemon *daemon,
+                     const int32_t *connections,
+                     int count,
+                     const char *bytes,
+                     size_t size)
+{
+  struct blob *shared = NULL;
+  int i;
+
+  if (atomic_load (&daemon->dead))
+    return 0;
+  daemon->hub->batch.crossed_count = 0;
+  for (i = 0; i < count; i++)
+    put (daemon, connections[i], bytes, size, &shared);
+  blob_unref (shared);
+  return daemon->hub->batch.crossed_count;
+}
+
+
+/* The pump's thread.  Sets the water marks; true if the outbox is above the
+   high one now, of which Python did not know. */
+int
+pymhd_hub_limits (struct pymhd_daemon *daemon,
+                  int32_t connection,
+                  size_t high,
+                  size_t low)
+{
+  struct link *const link = hub_link (daemon, connection);
+
+  if (NULL == link)
+    return false;
+  link->high = high;
+  link->low = low;
+  if ( (link->pressed) &&
+       (link->outbox.size <= low) )
+    hub_queue (link);
+  daemon->hub->batch.crossed_count = 0;
+  note_if_crossed (daemon->hub, link, connection);
+  return daemon->hub->batch.crossed_count;
+}
+
+
+/* Any thread.  How many bytes wait to be sent. */
+size_t
+pymhd_hub_buffered (struct pymhd_daemon *daemon,
+                    int32_t connection)
+{
+  const struct link *link;
+  size_t size;
+
+  (void) pthread_mutex_lock (&daemon->lock);
+  link = hub_link (daemon, connection);
+  size = NULL == link ? 0 : atomic_load (&link->outbox.size);
+  (void) pthread_mutex_unlock (&daemon->lock);
+  return size;
+}

@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: MIT
+"""The hub: protocols of upgraded connections, driven by the pump's thread.
+
+csrc reads and gives a batch of events; the protocols are called; what they write is
+collected and goes back in one call, before the pump waits again (csrc/hub.c).
+
+Only the pump's thread calls C and the protocols. Other threads put what they want at
+the end of ``out``, and wake the pump if it is in C. So everything that a program asks
+for happens in the order in which it was asked, whatever the threads.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, cast
+
+from pymhd import _log
+from pymhd._library import ffi, lib
+from pymhd.protocol import COLLECTED, Transport
+
+if TYPE_CHECKING:
+    from pymhd._exchange import Exchange
+    from pymhd._mhd import Batch, DriverPtr
+
+__all__ = ["Hub"]
+
+# struct pymhd_hub_event
+Event = tuple[int, int, int, int]
+# So long protocols are called until requests have their turn.
+_BATCH_SECONDS = 0.0005
+# The place of what is to be done rather than sent.
+_ORDER = -2
+
+
+class _Order:
+    """Something to do, among the writes."""
+
+    __slots__ = ("run",)
+    _place = _ORDER
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        self.run = run
+
+
+def _ignore(data: bytes) -> None:
+    """Take what comes for a connection that is being closed."""
+
+
+class Hub:
+    """The upgraded connections of one pump that have protocols."""
+
+    def __init__(self, pointer: "DriverPtr", exchange: "Exchange") -> None:
+        self.pointer = pointer
+        self._exchange = exchange
+        self._batch: Any = lib.pymhd_hub_batch(pointer)
+        self._arena: Any = None
+        # By place: the transports, and who takes what comes.
+        self._transports: list[Transport | None] = []
+        self._receivers: list[Callable[[bytes], object]] = []
+        # Events of the batch that have not been dealt with.
+        self._events: Iterator[Event] = iter(())
+        self.is_behind = False
+        self._released: list[int] = []
+        # Whose protocols are to be told, when what was put out has been sent.
+        self._crossed: list[Transport] = []
+        # Those that read again, and have been given something meanwhile.
+        self._resumed: list[Transport] = []
+        self._ended = False
+        # Targets and what they are to send, in turn: transports and bytes, orders and
+        # b"". Appended to by any thread, two at once; taken by the hub's.
+        self.out: list[Any] = []
+        self.collected = 0  # bytes in it, roughly
+        # The pump is in C: it must be woken to look at what has been put there.
+        self.asleep = False
+        self._thread = 0
+
+    # --- the pump's thread ---
+
+    def pump(self, timeout_ms: int) -> "Batch":
+        """Send everything and run csrc's pump, as ``lib.pymhd_pump()`` does."""
+        self._thread = threading.get_ident()
+        self._sleep()
+        batch = lib.pymhd_pump(self.pointer, 0 if self.is_behind else timeout_ms)
+        self.asleep = False
+        return batch
+
+    def _sleep(self) -> None:
+        while True:
+            self.flush()
+            while self._resumed:
+                self._resumed.pop(0)._take_held()
+            if self._released:
+                count = len(self._released)
+                lib.pymhd_hub_release(self.pointer, self._released, count)
+                self._released.clear()
+            self.asleep = True
+            if not self.out:
+                return
+            self.asleep = False
+
+    def deliver(self) -> None:
+        """Call the protocols for what has happened.
+
+        When they take too long, the rest is left for the next call.
+        """
+        if self.out:
+            self.flush()  # of other threads: who has paused is called no more
+        if not self.is_behind:
+            if not self._batch.count:
+                return
+            self._fetch()
+        until = perf_counter() + _BATCH_SECONDS
+        receivers, arena = self._receivers, self._arena
+        for kind, place, first, second in self._events:
+            if kind:  # anything but PYMHD_HUB_DATA
+                self._handle(kind, place, first, second)
+            else:
+                try:
+                    receivers[place](arena[first:second])
+                except BaseException as error:
+                    self._fail(self._transports[place], "data_received", error)
+            if perf_counter() > until:
+                return
+        self.is_behind = False
+        self._batch.count = 0  # now csrc reads on
+
+    def _fetch(self) -> None:
+        batch = self._batch
+        if self._arena is None:
+            self._arena = ffi.buffer(batch.arena, batch.arena_size)
+        ints = iter(cast("list[int]", ffi.unpack(batch.events, batch.count * 4)))
+        self._events = zip(ints, ints, ints, ints, strict=True)
+        self.is_behind = True
+
+    def _handle(self, kind: int, place: int, first: int, second: int) -> None:
+        if kind == lib.PYMHD_HUB_MADE:
+            self._make(place, first, second)
+            return
+        transport = self._transports[place]
+        if kind == lib.PYMHD_HUB_LOST:
+            error = OSError(first, os.strerror(first)) if first else None
+            self._lose(transport, place, error)
+        elif transport is None:
+            return
+        elif kind == lib.PYMHD_HUB_DRAINED:
+            self.call(transport, "resume_writing")
+        elif transport._paused:
+            transport._hold(b"")
+        elif not transport._closing:
+            self.receive(transport, b"")
+
+    def _make(self, place: int, token: int, session: int) -> None:
+        while len(self._transports) <= place:
+            self._transports.append(None)
+            self._receivers.append(_ignore)
+        try:
+            response, request, switched = self._exchange.switched(token)
+            transport = Transport._make(self, place, session, request, switched)
+        except BaseException as error:
+            _log.report("an upgraded connection was closed at once", error)
+            lib.pymhd_hub_close(self.pointer, place, 1)
+            return
+        self._transports[place] = transport
+        try:
+            protocol = response._target()
+            self._receivers[place] = _receiver(transport, protocol)
+        except BaseException as error:
+            self._fail(transport, _log.name_of(response._target), error)
+            return
+        transport._protocol = protocol
+        self.call(transport, "connection_made", transport)
+
+    def call(self, transport: Transport, method: str, *args: object) -> object:
+        """Call a protocol; what it raises ends its connection."""
+        try:
+            return getattr(transport._protocol, method)(*args)
+        except BaseException as error:
+            self._fail(transport, method, error)
+            return None
+
+    def _fail(
+        self, transport: Transport | None, method: str, error: BaseException
+    ) -> None:
+        assert transport is not None  # a connection that is lost has no calls
+        _log.report(f"{method}() of {transport!r} failed; it is aborted", error)
+        transport._error = error
+        transport.abort()
+
+    def receive(self, transport: Transport, data: bytes) -> None:
+        """Give a protocol its data, or, if there is none, the end of input."""
+        if data:
+            self.call(transport, "data_received", data)
+        elif not self.call(transport, "eof_received"):
+            transport.close()
+
+    def _lose(
+        self, transport: Transport | None, place: int, error: BaseException | None
+    ) -> None:
+        self._transports[place] = None
+        self._receivers[place] = _ignore
+        self._released.append(place)
+        if transport is not None:
+            transport._end()
+            self.call(transport, "connection_lost", transport._error or error)
+            transport._protocol = None  # which refers to the transport
+
+    # --- what has been put out ---
+
+    def flush(self) -> None:
+        """Carry out what has been asked for."""
+        out = self.out
+        while count := len(out):
+            targets, parts = out[0:count:2], out[1:count:2]
+            del out[:count]
+            self.collected = 0
+            places = [target._place for target in targets]
+            if _ORDER in places:
+                self._carry_out(targets, parts)
+            else:
+                self._send(places, parts)
+            # Only now: they may put out more, which comes behind all of this.
+            while self._crossed:
+                self.call(self._crossed.pop(0), "pause_writing")
+
+    def _carry_out(self, targets: list[Any], parts: list[bytes]) -> None:
+        for target, data in zip(targets, parts, strict=True):
+            if target._place == _ORDER:
+                target.run()
+            else:
+                self._send([target._place], [data])
+
+    def _send(self, places: list[int], parts: list[bytes]) -> None:
+        sizes = [len(part) for part in parts]
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        count = len(places)
+        self.note(lib.pymhd_hub_write(self.pointer, places, sizes, count, data))
+
+    def note(self, crossed: int) -> None:
+        """Remember who is above the high water mark: the first of the batch's list."""
+        if crossed:
+            for place in ffi.unpack(self._batch.crossed, crossed):
+                transport = self._transports[place]
+                if transport is not None:
+                    self._crossed.append(transport)
+
+    def broadcast(self, transports: list[Transport], data: bytes) -> None:
+        """Send the same to many."""
+        places = [transport._place for transport in transports]
+        pointer, count = self.pointer, len(places)
+        self.note(lib.pymhd_hub_broadcast(pointer, places, count, data, len(data)))
+
+    def resume(self, transport: Transport) -> None:
+        """Give a transport what came while it was paused, when there is time."""
+        self._resumed.append(transport)
+
+    # --- any thread ---
+
+    def order(self, run: Callable[[], None], size: int = 0) -> None:
+        """Have something done on the hub's thread, behind what was asked before."""
+        if not self._ended:
+            self.out.extend((_Order(run), b""))
+            self.collected += size
+            if self.asleep or self.collected >= COLLECTED:
+                self.hurry()
+
+    def hurry(self) -> None:
+        """Have what has been put out carried out soon."""
+        if self.asleep:
+            self.asleep = False
+            lib.pymhd_pump_wake(self.pointer)
+        elif threading.get_ident() == self._thread:
+            self.flush()
+
+    def turn(self, transport: Transport) -> None:
+        """Have what comes go where it belongs now; on another thread nothing happens.
+
+        That one gives an order, too.
+        """
+        if threading.get_ident() == self._thread and transport._place >= 0:
+            self._receivers[transport._place] = _receiver(
+                transport, transport._protocol
+            )
+
+    def size_of(self, transport: Transport) -> int:
+        """Return how many bytes of a transport's wait to be sent."""
+        out = self.out[:]
+        pairs = zip(out[::2], out[1::2], strict=True)
+        size = sum(len(data) for target, data in pairs if target is transport)
+        return size + lib.pymhd_hub_buffered(self.pointer, transport._place)
+
+    # --- ends ---
+
+    def close_all(self) -> None:
+        """Close those that have had their time to say goodbye."""
+        for transport in self._transports:
+            if transport is not None:
+                transport.close()
+
+    def end(self) -> None:
+        """Tell those that are left that it is over: libmicrohttpd is stopped next."""
+        self._ended = True
+        self.out.clear()
+        self._events = iter(())
+        for place, transport in enumerate(self._transports):
+            if transport is not None:
+                error = ConnectionAbortedError("the daemon has been stopped")
+                self._lose(transport, place, error)
+        self.out.clear()
+
+    def forked(self) -> None:
+        """In a fork's child, the connections are the parent's."""
+        self._ended = True
+        for transport in self._transports:
+            if transport is not None:
+                transport._end()
+
+
+def _receiver(transport: Transport, protocol: Any) -> Callable[[bytes], object]:
+    """Return who takes what comes for a transport."""
+    if transport._closing:
+        return _ignore
+    if transport._paused:
+        return transport._hold
+    return cast("Callable[[bytes], object]", protocol.data_received)

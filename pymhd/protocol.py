@@ -1,0 +1,424 @@
+# SPDX-License-Identifier: MIT
+"""Protocols and transports: upgraded connections without a thread for each.
+
+The shape and the meaning are those of :class:`asyncio.Protocol` and
+:class:`asyncio.Transport`, so that one class runs on either. The protocol's methods
+are called one after the other, on the thread that serves its connection; the
+transport's may be called from any.
+"""
+
+import contextlib
+import logging
+import socket
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self, final
+
+from pymhd import _log
+from pymhd._library import lib
+from pymhd.errors import StateError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+    from pymhd._hub import Hub
+    from pymhd.request import Request
+
+__all__ = ["Protocol", "Transport", "broadcast"]
+
+GONE = -1
+# As asyncio has them.
+_LIMITS = (65536, 16384)
+_WARN_AT = 5
+# So much is collected before it is sent; less waits for the end of the batch.
+COLLECTED = 16384
+
+
+class Protocol:
+    """What a connection does; a base class whose methods do nothing.
+
+    A subclass is given to :meth:`Response.for_upgrade`, which calls it without
+    arguments for each connection. Any object with these methods will do, an
+    :class:`asyncio.Protocol` as well. An exception in one of them is logged and aborts
+    the connection; the others go on.
+    """
+
+    __slots__ = ()
+
+    def connection_made(self, transport: "Transport") -> None:
+        """The connection has been upgraded: the first call."""
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come; those that came with the request come first."""
+
+    def eof_received(self) -> bool | None:
+        """The peer sends no more.
+
+        Returns:
+            True to keep the connection open for sending; else it is closed.
+        """
+        return None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection has ended: the last call.
+
+        Args:
+            exc: What has ended it, such as a ConnectionResetError; None after a close,
+                an abort or the peer's end.
+        """
+
+    def pause_writing(self) -> None:
+        """More waits to be sent than the high water mark allows."""
+
+    def resume_writing(self) -> None:
+        """What waits to be sent has fallen to the low water mark."""
+
+
+@final
+class Transport:
+    """The connection of a protocol.
+
+    Every method may be called from any thread. What is done on the protocol's own is
+    collected and carried out when its batch of calls ends, or before that, when enough
+    has been written.
+
+    pymhd makes these; they cannot be constructed.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_closing",
+        "_error",
+        "_held",
+        "_hub",
+        "_ignored",
+        "_limits",
+        "_mute",
+        "_paused",
+        "_place",
+        "_protocol",
+        "_request",
+        "_session",
+        "_sock",
+        "_switched",
+    )
+
+    _hub: "Hub"
+    # Its number in the hub's lists; GONE after the end. The hub's thread changes it.
+    _place: int
+    _session: int
+    _protocol: Any
+    _request: "Request"
+    _switched: str
+    _closing: bool
+    # Nothing may be written: after close(), abort(), write_eof(), the end.
+    _mute: bool
+    _paused: bool
+    # What came when reading was paused already; b"" for an end. The hub's thread's.
+    _held: bytes | None
+    _limits: tuple[int, int]
+    _error: BaseException | None
+    _ignored: int
+    _sock: socket.socket | None
+
+    def __init__(self) -> None:
+        raise TypeError("pymhd makes these: see Response.for_upgrade()")
+
+    @classmethod
+    def _make(
+        cls, hub: "Hub", place: int, session: int, request: "Request", switched: str
+    ) -> Self:
+        self = cls.__new__(cls)
+        self._hub = hub
+        self._place = place
+        self._session = session
+        self._protocol = Protocol()
+        self._request = request
+        self._switched = switched
+        self._closing = self._mute = self._paused = False
+        self._held = self._error = self._sock = None
+        self._limits = _LIMITS
+        self._ignored = 0
+        return self
+
+    # --- writing ---
+
+    def write(self, data: "ReadableBuffer") -> None:
+        """Send bytes; this never blocks.
+
+        What the kernel does not take is kept. After :meth:`close` and after the end of
+        the connection it is ignored.
+
+        Raises:
+            TypeError: The data is not bytes-like.
+            RuntimeError: After :meth:`write_eof`.
+        """
+        if self._mute or type(data) is not bytes:
+            data = self._checked(data)
+        if data:
+            hub = self._hub
+            hub.out.extend((self, data))
+            hub.collected += len(data)
+            if hub.asleep or hub.collected >= COLLECTED:
+                hub.hurry()
+
+    def _checked(self, data: "ReadableBuffer") -> bytes:
+        """Return what is to be sent of data that may not be."""
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(
+                f"data must be a bytes-like object, not {type(data).__name__}"
+            )
+        if not self._mute:
+            return bytes(data)
+        if not self._closing:
+            raise RuntimeError("write() was called after write_eof()")
+        if self._place == GONE:
+            self._ignored += 1
+            if self._ignored == _WARN_AT:
+                _log.log(
+                    logging.WARNING,
+                    "what is written to a connection that has ended is ignored: "
+                    f"{self!r}",
+                )
+        return b""
+
+    def writelines(self, list_of_data: "Iterable[ReadableBuffer]") -> None:
+        """Send several pieces as one.
+
+        Raises:
+            The same as :meth:`write`.
+        """
+        self.write(b"".join(list_of_data))
+
+    def write_eof(self) -> None:
+        """End our half of the connection behind what has been written."""
+        if not self._mute:
+            self._mute = True
+            self._hub.order(self._shut)
+
+    def can_write_eof(self) -> bool:
+        """Tell whether :meth:`write_eof` is possible: it is."""
+        return True
+
+    def set_write_buffer_limits(
+        self, high: int | None = None, low: int | None = None
+    ) -> None:
+        """Set the marks between which the protocol's writing is paused and resumed.
+
+        Args:
+            high: Bytes that wait, above which ``pause_writing`` is called; 64 KiB, or
+                four times ``low``, unless given.
+            low: Bytes at which ``resume_writing`` is called; a quarter of ``high``
+                unless given.
+
+        Raises:
+            TypeError, ValueError: These are no such numbers.
+        """
+        if high is None:
+            high = _LIMITS[0] if low is None else 4 * low
+        if low is None:
+            low = high // 4
+        if not isinstance(high, int) or not isinstance(low, int):
+            raise TypeError(f"high and low must be ints, not {high!r} and {low!r}")
+        if not 2**63 > high >= low >= 0:
+            raise ValueError(f"high ({high}) must be >= low ({low}) must be >= 0")
+        self._limits = (high, low)
+        self._hub.order(self._set_limits)
+
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        """Return the low and the high mark, in bytes."""
+        high, low = self._limits
+        return low, high
+
+    def get_write_buffer_size(self) -> int:
+        """Return how many bytes wait to be sent."""
+        return self._hub.size_of(self)
+
+    # --- reading ---
+
+    def pause_reading(self) -> None:
+        """Have ``data_received`` called no more, until :meth:`resume_reading`."""
+        if not self._paused and not self._closing:
+            self._paused = True
+            self._hub.turn(self)
+            self._hub.order(self._pause)
+
+    def resume_reading(self) -> None:
+        """Have it called again, with what has come meanwhile."""
+        if self._paused and not self._closing:
+            self._paused = False
+            self._hub.order(self._resume)
+
+    def is_reading(self) -> bool:
+        """Tell whether ``data_received`` may be called."""
+        return not self._paused and not self._closing
+
+    # --- ending ---
+
+    def close(self) -> None:
+        """Close the connection when everything has been sent.
+
+        Nothing more is received; ``connection_lost(None)`` is called soon, not before
+        this returns.
+        """
+        if not self._closing:
+            self._closing = self._mute = True
+            self._hub.turn(self)
+            self._hub.order(self._close)
+
+    def abort(self) -> None:
+        """Close the connection without sending what waits."""
+        self._closing = self._mute = True
+        self._hub.turn(self)
+        self._hub.order(self._abort)
+
+    def is_closing(self) -> bool:
+        """Tell whether the connection is being closed, or has ended."""
+        return self._closing
+
+    # --- what it is ---
+
+    def set_protocol(self, protocol: Any) -> None:
+        """Have another protocol's methods called from now on.
+
+        Raises:
+            TypeError: It has no ``data_received``.
+        """
+        if not hasattr(protocol, "data_received"):
+            raise TypeError(f"a protocol has a method data_received(), not {protocol!r}")
+        self._protocol = protocol
+        self._hub.turn(self)
+        self._hub.order(self._turn)
+
+    def get_protocol(self) -> Any:
+        """Return the protocol; None after ``connection_lost``."""
+        return self._protocol
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Return what is known of the connection.
+
+        Args:
+            name: ``"peername"`` and ``"sockname"``, as :mod:`socket` gives them;
+                ``"request"``, a copy of the request that asked for the upgrade;
+                ``"protocol"``, what was switched to; ``"socket"``, a duplicate of the
+                socket, for its options, which the transport closes.
+            default: Returned for other names, and where it cannot be told any more.
+        """
+        if name == "request":
+            return self._request
+        if name == "protocol":
+            return self._switched
+        if name == "peername":
+            return self._request.client
+        sock = self._socket() if name in ("sockname", "socket") else None
+        if sock is not None and name == "sockname":
+            with contextlib.suppress(OSError):  # it may end at this moment
+                return sock.getsockname()
+            return default
+        return default if sock is None else sock
+
+    def fileno(self) -> int:
+        """Return a duplicate of the descriptor, for looking at it.
+
+        It is made when first asked for, and closed with the connection: it is not the
+        caller's to close, to read from or to write to.
+
+        Raises:
+            StateError: The connection has ended.
+            OSError: There are no more descriptors.
+        """
+        sock = self._socket()
+        if sock is None:
+            raise StateError("this connection has ended")
+        return sock.fileno()
+
+    def _socket(self) -> socket.socket | None:
+        if self._sock is None and self._place != GONE:
+            fd = lib.pymhd_session_dup(self._session)
+            if fd < 0:
+                return None
+            self._sock = socket.socket(fileno=fd)
+            # The hub may have ended it meanwhile, without seeing our socket.
+            if self._place == GONE:
+                self._drop_socket()
+        return self._sock
+
+    def _drop_socket(self) -> None:
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            sock.close()
+
+    def __repr__(self) -> str:
+        state = "closing" if self._closing else "open"
+        if self._place == GONE:
+            state = "ended"
+        return f"<pymhd.Transport {self._switched} {state}>"
+
+    # --- the hub's thread ---
+
+    def _shut(self) -> None:
+        lib.pymhd_hub_shut(self._hub.pointer, self._place)
+
+    def _set_limits(self) -> None:
+        high, low = self._limits
+        if lib.pymhd_hub_limits(self._hub.pointer, self._place, high, low):
+            self._hub.note(1)
+
+    def _pause(self) -> None:
+        self._hub.turn(self)
+        lib.pymhd_hub_pause(self._hub.pointer, self._place, 1)
+
+    def _turn(self) -> None:
+        self._hub.turn(self)
+
+    def _resume(self) -> None:
+        if self._held is not None:
+            self._hub.resume(self)
+        elif self.is_reading():
+            self._hub.turn(self)
+            lib.pymhd_hub_pause(self._hub.pointer, self._place, 0)
+
+    def _take_held(self) -> None:
+        if self.is_reading() and (held := self._held) is not None:
+            self._held = None
+            self._hub.receive(self, held)
+            self._resume()
+
+    def _hold(self, data: bytes) -> None:
+        self._held = data
+
+    def _end(self) -> None:
+        self._place = GONE
+        self._closing = self._mute = True
+        self._held = None
+        self._drop_socket()
+
+    def _close(self) -> None:
+        lib.pymhd_hub_close(self._hub.pointer, self._place, 0)
+
+    def _abort(self) -> None:
+        lib.pymhd_hub_close(self._hub.pointer, self._place, 1)
+
+
+def broadcast(transports: Iterable[Transport], data: "ReadableBuffer") -> None:
+    """Send one message to many connections.
+
+    Those that are closing are left out. The bytes are kept once, however many
+    connections have not taken them yet.
+
+    Args:
+        transports: Of any daemons, in any number.
+        data: bytes-like.
+
+    Raises:
+        TypeError: The data is not bytes-like.
+    """
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise TypeError(f"data must be a bytes-like object, not {type(data).__name__}")
+    message = bytes(data)
+    of_hub: dict[Hub, list[Transport]] = {}
+    for transport in transports:
+        if not transport._mute:
+            of_hub.setdefault(transport._hub, []).append(transport)
+    for hub, its in of_hub.items():
+        hub.order(partial(hub.broadcast, its, message), len(message))

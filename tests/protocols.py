@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""Protocols for the tests of the hub, and daemons that serve them."""
+
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from queue import SimpleQueue
+from typing import Any
+
+from live import TIMEOUT, Serve, upgraded
+
+import pymhd
+
+
+class Recorder:
+    """Notes every call; tests change what it does by giving it functions.
+
+    No base class, since it is for asyncio as well.
+    """
+
+    def __init__(self, **does: Callable[..., Any]) -> None:
+        self.transport: Any = None
+        self.data = b""
+        self.calls: list[Any] = []
+        self.ended: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._does = does
+
+    def _note(self, name: str, *args: Any) -> Any:
+        self.calls.append(name)
+        does = self._does.get(name)
+        return does(self, *args) if does else None
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        self._note("made")
+
+    def data_received(self, data: bytes) -> None:
+        assert type(data) is bytes
+        assert data
+        self.data += data
+        if self.calls[-1] == "data":  # the network may have cut it anywhere
+            self.calls.pop()
+        self._note("data", data)
+
+    def eof_received(self) -> Any:
+        return self._note("eof")
+
+    def pause_writing(self) -> None:
+        self._note("pause")
+
+    def resume_writing(self) -> None:
+        self._note("resume")
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self.calls.append("lost" if exc is None else type(exc).__name__)
+        self.ended.put(exc)
+        if "lost" in self._does:
+            self._does["lost"](self, exc)
+
+    def end(self) -> BaseException | None:
+        """Wait for the end of the connection; return what has ended it."""
+        return self.ended.get(timeout=TIMEOUT)
+
+
+def echoing(protocol: Recorder, data: bytes) -> None:
+    """Send back what comes: for ``data=``."""
+    protocol.transport.write(data)
+
+
+class Hub:
+    """A daemon whose connections get recorders."""
+
+    def __init__(
+        self,
+        serve: Serve,
+        *,
+        make: Callable[[], Recorder] | None = None,
+        options: dict[str, Any] | None = None,
+        **does: Callable[..., Any],
+    ) -> None:
+        self._made: SimpleQueue[Recorder] = SimpleQueue()
+        self._does = does
+        self._make = make or (lambda: Recorder(**self._does))
+        self._switch = pymhd.Response.for_upgrade(self._factory, "echo", run="hub")
+        self.daemon = serve(lambda request: self._switch, **options or {})
+
+    def _factory(self) -> Recorder:
+        protocol = self._make()
+        self._made.put(protocol)
+        return protocol
+
+    @contextlib.contextmanager
+    def connect(self, early: bytes = b"") -> Iterator[tuple[Recorder, socket.socket]]:
+        """Yield the protocol of a new connection, and the client's socket."""
+        with upgraded(self.daemon, early=early) as sock:
+            yield self._made.get(timeout=TIMEOUT), sock

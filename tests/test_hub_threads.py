@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""Transports in the hands of other threads than the protocol's."""
+
+import threading
+
+import pytest
+from live import (
+    TIMEOUT,
+    Serve,
+    at_once,
+    eventually,
+    read_exactly,
+    read_to_end,
+)
+from protocols import Hub, Recorder, echoing
+
+import pymhd
+
+
+def test_a_write_wakes_the_pump(serve: Serve) -> None:
+    """Nothing else happens on the connection."""
+    hub = Hub(serve)
+    with hub.connect() as (protocol, sock):
+        for number in range(100):
+            protocol.transport.write(b"%04d" % number)
+            assert read_exactly(sock, 4) == b"%04d" % number
+
+
+def test_many_threads_write(serve: Serve) -> None:
+    """What one of them writes stays in order, and whole."""
+    hub = Hub(serve)
+    with hub.connect() as (protocol, sock):
+
+        def writer(number: int) -> None:
+            for count in range(500):
+                protocol.transport.write(b"%d %03d\n" % (number, count))
+
+        threads = [threading.Thread(target=writer, args=(n,)) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        lines = read_exactly(sock, 8 * 500 * 6).splitlines()
+        for thread in threads:
+            thread.join(TIMEOUT)
+    for number in range(8):
+        own = [line for line in lines if line.startswith(b"%d " % number)]
+        assert own == [b"%d %03d" % (number, count) for count in range(500)]
+
+
+def test_what_the_protocol_wrote_comes_before_what_it_has_caused(
+    serve: Serve,
+) -> None:
+    """Also if another thread writes at once, and the protocol has not returned."""
+    for size in (1, 20_000):
+        written, caused = threading.Event(), threading.Event()
+
+        def write(protocol: Recorder, data: bytes, size: int = size) -> None:
+            protocol.transport.write(b"1" * size)
+            written.set()  # noqa: B023 - called within this turn
+            assert caused.wait(TIMEOUT)  # noqa: B023
+            protocol.transport.write(b"3" * size)
+
+        hub = Hub(serve, data=write)
+        with hub.connect() as (protocol, sock):
+            sock.sendall(b"x")
+            assert written.wait(TIMEOUT)
+            protocol.transport.write(b"2" * size)
+            pymhd.broadcast([protocol.transport], b"b" * size)
+            caused.set()
+            expected = b"1" * size + b"2" * size + b"b" * size + b"3" * size
+            assert read_exactly(sock, 4 * size) == expected
+
+
+def test_every_method_may_be_called_anywhere_at_any_time(serve: Serve) -> None:
+    """Here on connections that end meanwhile."""
+    hub = Hub(serve, data=echoing)
+    for _ in range(10):
+        with hub.connect(b"x" * 1000) as (protocol, sock):
+            transport = protocol.transport
+            begin = threading.Barrier(5)
+
+            def write() -> None:
+                begin.wait(TIMEOUT)  # noqa: B023 - called within this turn
+                for _ in range(100):
+                    transport.write(b"x" * 100)  # noqa: B023
+
+            def look() -> None:
+                begin.wait(TIMEOUT)  # noqa: B023
+                for _ in range(50):
+                    transport.get_write_buffer_size()  # noqa: B023
+                    transport.get_extra_info("sockname")  # noqa: B023
+
+            def pause() -> None:
+                begin.wait(TIMEOUT)  # noqa: B023
+                for _ in range(50):
+                    transport.pause_reading()  # noqa: B023
+                    transport.resume_reading()  # noqa: B023
+
+            def end() -> None:
+                begin.wait(TIMEOUT)  # noqa: B023
+                transport.close()  # noqa: B023
+                transport.abort()  # noqa: B023
+
+            def leave() -> None:
+                begin.wait(TIMEOUT)  # noqa: B023
+                sock.close()  # noqa: B023
+
+            at_once(write, look, pause, end, leave)
+            protocol.end()
+            assert protocol.calls[-1] in ("lost", "ConnectionResetError", "BrokenPipeError")
+    eventually(lambda: hub.daemon.upgraded == 0, "the end")
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_broadcast_reaches_everybody(serve: Serve, threads: int) -> None:
+    """Closed ones are left out; those that do not read get it later, whole."""
+    big = bytes(range(256)) * 40_000
+    hub = Hub(serve, options={"threads": threads})
+    made = [hub.connect() for _ in range(9)]
+    pairs = [one.__enter__() for one in made]
+    transports = [protocol.transport for protocol, _ in pairs]
+    transports[0].close()
+    transports[1].write_eof()
+    assert read_to_end(pairs[0][1]) == read_to_end(pairs[1][1]) == b""
+    pairs[0][0].end()
+    pymhd.broadcast(transports, b"one")
+    pymhd.broadcast(iter(transports), bytearray(big))
+    for transport in transports[2:]:
+        transport.write(b"two")
+    for protocol, sock in pairs[2:]:
+        eventually(lambda p=protocol: "pause" in p.calls, "pause_writing()")
+        assert read_exactly(sock, 6 + len(big)) == b"one" + big + b"two"
+        eventually(lambda p=protocol: "resume" in p.calls, "resume_writing()")
+    for one in made:
+        one.__exit__(None, None, None)
+
+
+def test_a_broadcast_is_kept_once(serve: Serve) -> None:
+    """However many connections have not taken it yet."""
+    hub = Hub(serve)
+    made = [hub.connect() for _ in range(20)]
+    protocols = [one.__enter__()[0] for one in made]
+    before = resident()
+    pymhd.broadcast([p.transport for p in protocols], bytes(32 << 20))
+    for protocol in protocols:
+        eventually(lambda p=protocol: "pause" in p.calls, "pause_writing()")
+    # 20 copies would be 640 MiB; the bytes object itself may not be gone yet.
+    assert resident() - before < 150 << 20
+    for one in made:
+        one.__exit__(None, None, None)
+
+
+def resident() -> int:
+    """Return how much memory this process has, in bytes."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
