@@ -163,7 +163,8 @@ class Hub:
             return
         self._transports[place] = transport
         try:
-            protocol = response._target()
+            factory = cast("Callable[[], object]", response._target)
+            protocol = factory()
             self._receivers[place] = _receiver(transport, protocol)
         except BaseException as error:
             self._fail(transport, _log.name_of(response._target), error)
@@ -239,7 +240,8 @@ class Hub:
     def note(self, crossed: int) -> None:
         """Remember who is above the high water mark: the first of the batch's list."""
         if crossed:
-            for place in ffi.unpack(self._batch.crossed, crossed):
+            places = ffi.unpack(self._batch.crossed, crossed)
+            for place in cast("list[int]", places):
                 transport = self._transports[place]
                 if transport is not None:
                     self._crossed.append(transport)

@@ -285,7 +285,9 @@ class Transport:
             TypeError: It has no ``data_received``.
         """
         if not hasattr(protocol, "data_received"):
-            raise TypeError(f"a protocol has a method data_received(), not {protocol!r}")
+            raise TypeError(
+                f"a protocol has a method data_received(), not {protocol!r}"
+            )
         self._protocol = protocol
         self._hub.turn(self)
         self._hub.order(self._turn)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from typing import Any
 
-from live import TIMEOUT, Serve, upgraded
+from live import TIMEOUT, Mode, Serve, eventually, upgraded
 
 import pymhd
 
@@ -57,6 +57,14 @@ class Recorder:
         if "lost" in self._does:
             self._does["lost"](self, exc)
 
+    def wait_for(self, call: str) -> None:
+        """Wait until a call has been made."""
+        eventually(lambda: call in self.calls, call)
+
+    def wait_for_data(self, size: int) -> None:
+        """Wait until so much has been received."""
+        eventually(lambda: len(self.data) >= size, f"receiving {size} bytes")
+
     def end(self) -> BaseException | None:
         """Wait for the end of the connection; return what has ended it."""
         return self.ended.get(timeout=TIMEOUT)
@@ -75,14 +83,15 @@ class Hub:
         serve: Serve,
         *,
         make: Callable[[], Recorder] | None = None,
-        options: dict[str, Any] | None = None,
+        mode: Mode = 1,
+        limits: pymhd.Limits | None = None,
         **does: Callable[..., Any],
     ) -> None:
         self._made: SimpleQueue[Recorder] = SimpleQueue()
-        self._does = does
-        self._make = make or (lambda: Recorder(**self._does))
+        self.does = does
+        self._make = make or (lambda: Recorder(**self.does))
         self._switch = pymhd.Response.for_upgrade(self._factory, "echo", run="hub")
-        self.daemon = serve(lambda request: self._switch, **options or {})
+        self.daemon = serve(lambda request: self._switch, threads=mode, limits=limits)
 
     def _factory(self) -> Recorder:
         protocol = self._make()
@@ -93,4 +102,6 @@ class Hub:
     def connect(self, early: bytes = b"") -> Iterator[tuple[Recorder, socket.socket]]:
         """Yield the protocol of a new connection, and the client's socket."""
         with upgraded(self.daemon, early=early) as sock:
-            yield self._made.get(timeout=TIMEOUT), sock
+            protocol = self._made.get(timeout=TIMEOUT)
+            eventually(lambda: bool(protocol.calls), "connection_made()")
+            yield protocol, sock

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from live import (
     TIMEOUT,
+    Mode,
     Serve,
     assert_echoes,
     eventually,
@@ -20,6 +21,7 @@ from live import (
     reset,
     upgraded,
 )
+from marks import every_mode
 from protocols import Hub, Recorder, echoing
 
 import pymhd
@@ -61,7 +63,7 @@ def asking(protocol: Recorder, sock: socket.socket) -> None:
 
 def not_reading(protocol: Recorder, sock: socket.socket) -> None:
     """Read only when the server has had to pause."""
-    eventually(lambda: "pause" in protocol.calls, "pause_writing()")
+    protocol.wait_for("pause")
     assert len(read_exactly(sock, 8 << 20)) == 8 << 20
 
 
@@ -94,7 +96,7 @@ def close(protocol: Recorder) -> None:
     protocol.transport.close()
 
 
-SCENARIOS: dict[str, tuple[Scenario, dict[str, Callable[..., Any]], list[str]]] = {
+SCENARIOS: dict[str, tuple[Scenario, dict[str, Any], list[str]]] = {
     "echo": (polite, {"data": echoing}, ["made", "data", "eof", "lost"]),
     "half open": (
         half_open,
@@ -115,9 +117,8 @@ SCENARIOS: dict[str, tuple[Scenario, dict[str, Callable[..., Any]], list[str]]] 
 }
 
 
-def on_the_hub(serve: Serve, scenario: Scenario, does: dict[str, Any]) -> list[str]:
+def on_the_hub(hub: Hub, scenario: Scenario) -> list[str]:
     """Return the calls of a protocol under pymhd."""
-    hub = Hub(serve, **does)
     with hub.connect() as (protocol, sock):
         scenario(protocol, sock)
         sock.close()
@@ -153,12 +154,18 @@ def on_asyncio(scenario: Scenario, does: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_protocol_gets_the_calls_that_asyncio_would_make(
-    serve: Serve, name: str
+def test_a_protocol_gets_its_calls_from_asyncio(name: str) -> None:
+    scenario, does, calls = SCENARIOS[name]
+    assert on_asyncio(scenario, does) == calls
+
+
+@every_mode
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_protocol_gets_the_same_calls_from_the_hub(
+    serve: Serve, name: str, mode: Mode
 ) -> None:
     scenario, does, calls = SCENARIOS[name]
-    assert on_the_hub(serve, scenario, does) == calls
-    assert on_asyncio(scenario, does) == calls
+    assert on_the_hub(Hub(serve, mode=mode, **does), scenario) == calls
 
 
 def test_a_class_with_connection_made_is_served_by_the_hub(serve: Serve) -> None:
@@ -205,7 +212,7 @@ def test_what_came_early_comes_first(serve: Serve, size: int) -> None:
     hub = Hub(serve)
     with hub.connect(early) as (protocol, sock):
         sock.sendall(b"late")
-        eventually(lambda: len(protocol.data) == size + 4, "all of it")
+        protocol.wait_for_data(size + 4)
         assert protocol.data == early + b"late"
         assert protocol.calls == ["made", "data"]
 
@@ -213,7 +220,7 @@ def test_what_came_early_comes_first(serve: Serve, size: int) -> None:
 def test_more_early_bytes_than_a_batch_has_room_for(serve: Serve) -> None:
     """From many connections at once."""
     limits = pymhd.Limits(memory=1 << 20)
-    hub = Hub(serve, options={"limits": limits}, data=echoing)
+    hub = Hub(serve, limits=limits, data=echoing)
     early = bytes(range(256)) * 700
     with hub.connect(early) as (_, one), hub.connect(early) as (_, two):
         assert read_exactly(one, len(early)) == early

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Protocols that raise: their connection is aborted, everything else goes on."""
 
+import contextlib
 import socket
 from typing import Any
 
@@ -44,11 +45,12 @@ def test_an_exception_ends_its_connection_only(
     """It is logged with its traceback, and connection_lost() gets it."""
     hub = Hub(serve, data=echoing)
     with hub.connect() as (_, other):
-        hub._does = {method: fail}
+        hub.does = {method: fail}
         with hub.connect() as (protocol, sock):
-            sock.sendall(b"x")
-            sock.shutdown(socket.SHUT_WR)
-            assert read_to_end(sock) == b""
+            with contextlib.suppress(OSError):  # it may be over
+                sock.sendall(b"x")
+                sock.shutdown(socket.SHUT_WR)
+                read_to_end(sock)
             error = protocol.end()
         eventually(lambda: hub.daemon.upgraded == 1, "the end")
         assert_echoes(other)
@@ -70,8 +72,10 @@ def test_an_exception_at_a_mark_does_the_same(
         protocol.transport.write(bytes(8 << 20))
         returned.append(True)
 
-    hub = Hub(serve, made=flood, **{method: fail})
+    hub = Hub(serve, made=flood)
+    hub.does[method] = fail
     with hub.connect() as (protocol, sock):
+        protocol.wait_for("pause")
         if method == "resume":
             read_to_end(sock)
         assert isinstance(protocol.end(), Oops)

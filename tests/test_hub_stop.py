@@ -49,7 +49,7 @@ def test_what_waits_is_sent_within_the_timeout(serve: Serve) -> None:
     with hub.connect() as (protocol, sock):
         stopper = threading.Thread(target=hub.daemon.stop, args=(TIMEOUT,))
         stopper.start()
-        eventually(lambda: "eof" in protocol.calls, "the end of input")
+        protocol.wait_for("eof")
         data = bytearray()
         pace = threading.Event()
         while piece := sock.recv(MIB):
@@ -161,7 +161,7 @@ def test_requests_and_protocols_are_served_side_by_side(
     serve: Serve, threads: int
 ) -> None:
     """Protocols of one daemon may also be talked to by its handlers."""
-    hub = Hub(serve, data=echoing, options={"threads": threads})
+    hub = Hub(serve, data=echoing, mode=threads)
     with contextlib.ExitStack() as stack:
         pairs = [stack.enter_context(hub.connect()) for _ in range(10)]
         for _ in range(10):

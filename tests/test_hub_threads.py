@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Transports in the hands of other threads than the protocol's."""
 
+import socket
 import threading
+from collections.abc import Callable
 
 import pytest
 from live import (
@@ -46,67 +48,63 @@ def test_many_threads_write(serve: Serve) -> None:
         assert own == [b"%d %03d" % (number, count) for count in range(500)]
 
 
+@pytest.mark.parametrize("size", [1, 20_000])
 def test_what_the_protocol_wrote_comes_before_what_it_has_caused(
-    serve: Serve,
+    serve: Serve, size: int
 ) -> None:
     """Also if another thread writes at once, and the protocol has not returned."""
-    for size in (1, 20_000):
-        written, caused = threading.Event(), threading.Event()
+    written, caused = threading.Event(), threading.Event()
 
-        def write(protocol: Recorder, data: bytes, size: int = size) -> None:
-            protocol.transport.write(b"1" * size)
-            written.set()  # noqa: B023 - called within this turn
-            assert caused.wait(TIMEOUT)  # noqa: B023
-            protocol.transport.write(b"3" * size)
+    def write(protocol: Recorder, data: bytes) -> None:
+        protocol.transport.write(b"1" * size)
+        written.set()
+        assert caused.wait(TIMEOUT)
+        protocol.transport.write(b"3" * size)
 
-        hub = Hub(serve, data=write)
-        with hub.connect() as (protocol, sock):
-            sock.sendall(b"x")
-            assert written.wait(TIMEOUT)
-            protocol.transport.write(b"2" * size)
-            pymhd.broadcast([protocol.transport], b"b" * size)
-            caused.set()
-            expected = b"1" * size + b"2" * size + b"b" * size + b"3" * size
-            assert read_exactly(sock, 4 * size) == expected
+    hub = Hub(serve, data=write)
+    with hub.connect() as (protocol, sock):
+        sock.sendall(b"x")
+        assert written.wait(TIMEOUT)
+        protocol.transport.write(b"2" * size)
+        pymhd.broadcast([protocol.transport], b"b" * size)
+        caused.set()
+        expected = b"1" * size + b"2" * size + b"b" * size + b"3" * size
+        assert read_exactly(sock, 4 * size) == expected
+
+
+def busy(transport: pymhd.Transport, sock: socket.socket) -> list[Callable[[], object]]:
+    """Return what threads do at once with a connection."""
+
+    def write() -> None:
+        for _ in range(100):
+            transport.write(b"x" * 100)
+
+    def look() -> None:
+        for _ in range(50):
+            transport.get_write_buffer_size()
+            transport.get_extra_info("sockname")
+
+    def pause() -> None:
+        for _ in range(50):
+            transport.pause_reading()
+            transport.resume_reading()
+
+    def end() -> None:
+        transport.close()
+        transport.abort()
+
+    return [write, look, pause, end, sock.close]
 
 
 def test_every_method_may_be_called_anywhere_at_any_time(serve: Serve) -> None:
     """Here on connections that end meanwhile."""
     hub = Hub(serve, data=echoing)
-    for _ in range(10):
+    for _ in range(20):
         with hub.connect(b"x" * 1000) as (protocol, sock):
-            transport = protocol.transport
-            begin = threading.Barrier(5)
-
-            def write() -> None:
-                begin.wait(TIMEOUT)  # noqa: B023 - called within this turn
-                for _ in range(100):
-                    transport.write(b"x" * 100)  # noqa: B023
-
-            def look() -> None:
-                begin.wait(TIMEOUT)  # noqa: B023
-                for _ in range(50):
-                    transport.get_write_buffer_size()  # noqa: B023
-                    transport.get_extra_info("sockname")  # noqa: B023
-
-            def pause() -> None:
-                begin.wait(TIMEOUT)  # noqa: B023
-                for _ in range(50):
-                    transport.pause_reading()  # noqa: B023
-                    transport.resume_reading()  # noqa: B023
-
-            def end() -> None:
-                begin.wait(TIMEOUT)  # noqa: B023
-                transport.close()  # noqa: B023
-                transport.abort()  # noqa: B023
-
-            def leave() -> None:
-                begin.wait(TIMEOUT)  # noqa: B023
-                sock.close()  # noqa: B023
-
-            at_once(write, look, pause, end, leave)
+            at_once(*busy(protocol.transport, sock))
             protocol.end()
-            assert protocol.calls[-1] in ("lost", "ConnectionResetError", "BrokenPipeError")
+            ends = ("lost", "ConnectionResetError", "BrokenPipeError")
+            assert protocol.calls[-1] in ends
     eventually(lambda: hub.daemon.upgraded == 0, "the end")
 
 
@@ -114,7 +112,7 @@ def test_every_method_may_be_called_anywhere_at_any_time(serve: Serve) -> None:
 def test_a_broadcast_reaches_everybody(serve: Serve, threads: int) -> None:
     """Closed ones are left out; those that do not read get it later, whole."""
     big = bytes(range(256)) * 40_000
-    hub = Hub(serve, options={"threads": threads})
+    hub = Hub(serve, mode=threads)
     made = [hub.connect() for _ in range(9)]
     pairs = [one.__enter__() for one in made]
     transports = [protocol.transport for protocol, _ in pairs]
@@ -127,9 +125,9 @@ def test_a_broadcast_reaches_everybody(serve: Serve, threads: int) -> None:
     for transport in transports[2:]:
         transport.write(b"two")
     for protocol, sock in pairs[2:]:
-        eventually(lambda p=protocol: "pause" in p.calls, "pause_writing()")
+        protocol.wait_for("pause")
         assert read_exactly(sock, 6 + len(big)) == b"one" + big + b"two"
-        eventually(lambda p=protocol: "resume" in p.calls, "resume_writing()")
+        protocol.wait_for("resume")
     for one in made:
         one.__exit__(None, None, None)
 
@@ -142,7 +140,7 @@ def test_a_broadcast_is_kept_once(serve: Serve) -> None:
     before = resident()
     pymhd.broadcast([p.transport for p in protocols], bytes(32 << 20))
     for protocol in protocols:
-        eventually(lambda p=protocol: "pause" in p.calls, "pause_writing()")
+        protocol.wait_for("pause")
     # 20 copies would be 640 MiB; the bytes object itself may not be gone yet.
     assert resident() - before < 150 << 20
     for one in made:

@@ -34,9 +34,9 @@ def test_writing_is_paused_within_the_write_that_is_too_much(serve: Serve) -> No
 
     hub = Hub(serve, made=fill)
     with hub.connect() as (protocol, sock):
-        eventually(lambda: "pause" in protocol.calls, "pause_writing()")
+        protocol.wait_for("pause")
         assert read_exactly(sock, sum(written)) == bytes(sum(written))
-        eventually(lambda: "resume" in protocol.calls, "resume_writing()")
+        protocol.wait_for("resume")
         assert protocol.calls == ["made", "pause", "resume"]
         assert protocol.transport.get_write_buffer_size() == 0
 
@@ -53,6 +53,7 @@ def test_the_size_of_what_waits_is_told(serve: Serve) -> None:
     hub = Hub(serve, made=write)
     with hub.connect() as (protocol, sock):
         waiting = protocol.transport.get_write_buffer_size
+        protocol.wait_for("pause")
         assert sizes == [5]
         eventually(lambda: 0 < waiting() < len(BIG), "something that waits")
         read_exactly(sock, 5 + len(BIG))
@@ -73,7 +74,7 @@ def test_marks_may_be_set(serve: Serve) -> None:
         transport.set_write_buffer_limits(0)
         eventually(lambda: protocol.calls == ["made", "pause"], "pause_writing()")
         assert read_exactly(sock, len(BIG)) == BIG
-        eventually(lambda: "resume" in protocol.calls, "resume_writing()")
+        protocol.wait_for("resume")
         transport.set_write_buffer_limits(low=5)
         assert transport.get_write_buffer_limits() == (5, 20)
 
@@ -188,16 +189,9 @@ def test_input_is_not_read_ahead_of_a_protocol_that_has_paused(serve: Serve) -> 
 
 def test_a_peer_that_only_sends_does_not_hold_up_the_others(serve: Serve) -> None:
     """Each has its turn, requests as well."""
-
-    class Counter(Recorder):
-        count = 0
-
-        def data_received(self, data: bytes) -> None:
-            self.count += len(data)
-
-    hub = Hub(serve, make=Counter)
+    hub = Hub(serve, make=lambda: Recorder(data=forget))
+    over = threading.Event()
     with hub.connect() as (flooded, flood), hub.connect() as (protocol, sock):
-        over = threading.Event()
 
         def send() -> None:
             while not over.is_set():
@@ -206,13 +200,17 @@ def test_a_peer_that_only_sends_does_not_hold_up_the_others(serve: Serve) -> Non
         sender = threading.Thread(target=send)
         sender.start()
         try:
-            for number in range(50):
-                before = flooded.count
+            for _ in range(50):
                 sock.sendall(b"x")
-                eventually(lambda n=number: protocol.count == n + 1, "its turn")
-                eventually(lambda n=before: flooded.count > n, "the other's turn")
+                protocol.wait_for("data")
+                flooded.wait_for("data")
+                protocol.calls[:] = flooded.calls[:] = ["made"]
                 with connect(hub.daemon) as other:
                     assert get(other).startswith(b"426 ")
         finally:
             over.set()
             sender.join(TIMEOUT)
+
+
+def forget(protocol: Recorder, data: bytes) -> None:
+    protocol.data = b""
