@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from live import read_exactly, read_head
 
 import pymhd
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
 TIMEOUT = 30.0
+EXAMPLE_NAMES = ["hello", "echo", "chat", "websocket_echo", "docker_exec"]
 EXAMPLES = Path(__file__).parent.parent / "examples"
 CONNECT = [sys.executable, "-m", "pymhd", "connect"]
 BIG = bytes(range(256)) * (4 * 1024 * 1024 // 256)
@@ -54,7 +56,7 @@ def ask(
         return connection.getresponse()
 
 
-@pytest.mark.parametrize("name", ["hello", "echo", "websocket_echo", "docker_exec"])
+@pytest.mark.parametrize("name", EXAMPLE_NAMES)
 def test_an_example_prints_its_url_and_ends_with_an_interrupt(
     name: str, tmp_path: Path
 ) -> None:
@@ -86,6 +88,45 @@ def test_echo_greets_in_the_header_and_echoes() -> None:
         assert (response.status, response.headers["X-Greeting"]) == (101, "hi")
         result = connect(daemon.url, "--protocol", "echo", data=BIG)
         assert (result.stdout, result.stderr) == (BIG, b"")
+
+
+# --- chat ---
+
+
+def join(daemon: pymhd.Daemon) -> socket.socket:
+    sock = socket.create_connection(("127.0.0.1", daemon.port), TIMEOUT)
+    sock.sendall(
+        b"GET / HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n"
+    )
+    assert read_head(sock).startswith(b"HTTP/1.1 101 ")
+    return sock
+
+
+def test_a_line_of_the_chat_goes_to_all_the_others() -> None:
+    with (
+        pymhd.Daemon(load("chat").handler) as daemon,
+        join(daemon) as one,
+        join(daemon) as two,
+    ):
+        come, gone = b"* somebody has come\n", b"* somebody has gone\n"
+        assert read_exactly(one, len(come)) == come
+        two.sendall(b"hello ")
+        two.sendall(b"world\nand")
+        assert read_exactly(one, 12) == b"hello world\n"
+        one.sendall(b"hi\nall\n")
+        assert read_exactly(two, 7) == b"hi\nall\n"
+        two.close()
+        assert read_exactly(one, len(gone)) == gone
+
+
+def test_the_chat_lets_go_who_does_not_read() -> None:
+    with (
+        pymhd.Daemon(load("chat").handler) as daemon,
+        join(daemon) as sender,
+        join(daemon),
+    ):
+        while daemon.upgraded == 2:
+            sender.sendall(b"x" * 1023 + b"\n")
 
 
 # --- websocket_echo ---
