@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+"""How long hypothesis tries: briefly, and the same every time; or as ./dev fuzz says."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+TIMES = int(os.environ.get("PYMHD_FUZZ", "0"))
+"""How many times as long as usual, at random; 0 for the usual."""
+
+
+def examples(count: int, **others: int) -> settings:
+    """Return settings for so many examples."""
+    return settings(
+        max_examples=count * max(1, TIMES),
+        derandomize=not TIMES,
+        database=None,
+        deadline=None,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+        **others,  # type: ignore[arg-type]
+    )

@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: MIT
+"""Random calls from several threads, in any order, against a live daemon.
+
+Hypothesis chooses what each thread calls next; nobody waits for a call to return before
+the next one begins in another thread, so everything meets everything. What is raised
+must be one of ours or an OSError; the daemon must serve as long as it runs; at the end
+nothing may be left.
+"""
+
+import contextlib
+import gc
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+from fuzzing import examples
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+from live import (
+    MODES,
+    TIMEOUT,
+    Mode,
+    connect,
+    echo,
+    eventually,
+    hello,
+    reset,
+    upgrade_request,
+)
+from messages import get
+from sessions import Run
+
+import pymhd
+from pymhd import _live
+
+THREADS = 3
+PATHS = ["/", "/new", "/raise", "/none", "/stop", "/late", "/keep"]
+which = st.integers(0, 1 << 30)
+threads = st.integers(0, THREADS - 1)
+
+
+class Worker(threading.Thread):
+    """A thread that makes one call after the other."""
+
+    def __init__(self, wrong: SimpleQueue[BaseException]) -> None:
+        super().__init__(daemon=True)
+        self.calls: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self.wrong = wrong
+        self.start()
+
+    def run(self) -> None:
+        while call := self.calls.get():
+            try:
+                call()
+            except (pymhd.MHDError, OSError):
+                pass
+            except BaseException as error:
+                self.wrong.put(error)
+
+
+class Calls(RuleBasedStateMachine):
+    """One daemon after the other, its clients, its streams, and threads that use them."""
+
+    mode: Mode = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before = in_use()
+        self.wrong: SimpleQueue[BaseException] = SimpleQueue()
+        self.workers = [Worker(self.wrong) for _ in range(THREADS)]
+        self.clients: list[socket.socket] = []
+        self.streams: list[pymhd.Upgraded] = []
+        self.requests: list[pymhd.Request] = []
+        self.responses = [pymhd.Response(b"shared"), self.switch("thread")]
+        self.daemon = pymhd.Daemon(self.handler, threads=self.mode)
+        self.daemon.start()
+
+    # --- what the daemon calls ---
+
+    def switch(self, run: Run) -> pymhd.Response:
+        target = self.streams.append if run == "inline" else self.session
+        return pymhd.Response.for_upgrade(target, "echo", run=run)
+
+    def session(self, stream: pymhd.Upgraded) -> None:
+        self.streams.append(stream)
+        echo(stream)
+
+    def handler(self, request: pymhd.Request) -> Any:
+        if request.wants_upgrade():
+            return self.responses[1]
+        if request.path == "/new":
+            return pymhd.Response(request.target, headers={"X-New": request.path})
+        if request.path == "/raise":
+            raise LookupError("on purpose")
+        if request.path == "/none":
+            return None
+        if request.path == "/stop":
+            with pytest.raises(pymhd.StateError):
+                self.daemon.stop()
+        if request.path == "/late":
+            time.sleep(0.003)
+        if request.path == "/keep":
+            self.requests.append(request)
+        return self.responses[0] if request.path == "/keep" else hello(request)
+
+    # --- how the threads are told ---
+
+    def run_in(self, thread: int, call: Callable[[], object]) -> None:
+        self.workers[thread].calls.put(call)
+
+    def stream(self, number: int) -> Any:
+        """Return a stream, if there is one: newer ones more often."""
+        streams = self.streams[-4:]
+        return streams[number % len(streams)] if streams else None
+
+    def client(self, number: int) -> socket.socket | None:
+        return self.clients[number % len(self.clients)] if self.clients else None
+
+    # --- the daemon ---
+
+    @initialize(runs=st.tuples(*[st.sampled_from(["thread", "inline"])] * 4))
+    def begin(self, runs: tuple[Run, ...]) -> None:
+        """Have something to play with."""
+        for run in runs:
+            self.responses[1] = self.switch(run)
+            self.upgrade("/", b"early", 1)
+            self.it_serves()
+
+    @rule()
+    def renew(self) -> None:
+        """Have a daemon that runs, in place of one that does not."""
+        if not self.daemon.is_running:
+            self.daemon.stop()
+            self.daemon = pymhd.Daemon(self.handler, threads=self.mode)
+            self.daemon.start()
+
+    @rule(thread=threads, timeout=st.sampled_from([None, None, 0, 0.01, 1]))
+    def stop(self, thread: int, timeout: float | None) -> None:
+        if timeout is None:  # more seldom than the others
+            return
+        daemon = self.daemon
+
+        def stop() -> None:
+            begun = time.monotonic()
+            daemon.stop(timeout)
+            assert time.monotonic() - begun < timeout + 1 + TIMEOUT  # a busy machine
+
+        self.run_in(thread, stop)
+
+    @rule(
+        thread=threads,
+        name=st.sampled_from(["start", "quiesce", "__repr__"]),
+    )
+    def tell_the_daemon(self, thread: int, name: str) -> None:
+        self.run_in(thread, getattr(self.daemon, name))
+
+    @rule(thread=threads)
+    def ask_the_daemon(self, thread: int) -> None:
+        daemon = self.daemon
+        self.run_in(
+            thread,
+            lambda: (daemon.connections, daemon.upgraded, daemon.wait(0), daemon.url),
+        )
+
+    # --- clients ---
+
+    def talk(self, data: bytes, count: int) -> None:
+        with contextlib.suppress(OSError):
+            for _ in range(count):
+                sock = connect(self.daemon)
+                self.clients.append(sock)
+                sock.sendall(data)
+                sock.setblocking(False)
+
+    @rule(
+        path=st.sampled_from(PATHS),
+        more=st.binary(max_size=8),
+        count=st.sampled_from([1, 1, 5]),
+    )
+    def upgrade(self, path: str, more: bytes, count: int) -> None:
+        self.talk(upgrade_request(path) + more, count)
+
+    @rule(path=st.sampled_from(PATHS), times=st.integers(1, 3))
+    def request(self, path: str, times: int) -> None:
+        self.talk(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path.encode() * times, 1)
+
+    @rule(number=which, size=st.sampled_from([1, 100, 30_000]))
+    def client_sends(self, number: int, size: int) -> None:
+        if sock := self.client(number):
+            with contextlib.suppress(OSError):
+                sock.send(b"x" * size)
+
+    @rule(number=which)
+    def client_reads(self, number: int) -> None:
+        if sock := self.client(number):
+            with contextlib.suppress(OSError):
+                sock.recv(65536)
+
+    @rule(number=which, how=st.sampled_from(["close", "reset", "half"]))
+    def client_ends(self, number: int, how: str) -> None:
+        if sock := self.client(number):
+            if how == "half":
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_WR)
+                return
+            self.clients.remove(sock)
+            if how == "reset":
+                reset(sock)
+            sock.close()
+
+    # --- streams ---
+
+    @rule(
+        thread=threads,
+        number=which,
+        call=st.sampled_from(
+            [
+                ("recv", 100),
+                ("recv_into", bytearray(100)),
+                ("send", b"x" * 100),
+                ("sendall", b"x" * 5_000),
+                ("shutdown", socket.SHUT_RD),
+                ("shutdown", socket.SHUT_WR),
+                ("shutdown", socket.SHUT_RDWR),
+                ("settimeout", 0.001),
+                ("settimeout", 0),
+                ("settimeout", None),
+                ("pending",),
+                ("fileno",),
+                ("makefile", "rwb"),
+                ("close",),
+                ("close",),
+                ("__enter__",),
+                ("__repr__",),
+            ]
+        ),
+    )
+    def use_a_stream(self, thread: int, number: int, call: tuple[Any, ...]) -> None:
+        name, *arguments = call
+        if stream := self.stream(number):
+            self.run_in(thread, lambda: getattr(stream, name)(*arguments))
+
+    @rule(thread=threads, number=which)
+    def cork_a_stream(self, thread: int, number: int) -> None:
+        stream = self.stream(number)
+
+        def write() -> None:
+            with stream.cork():
+                stream.send(b"a")
+                stream.send(b"b")
+
+        if stream:
+            self.run_in(thread, write)
+
+    @rule(thread=threads)
+    def drop_streams(self, thread: int) -> None:
+        """Forget them open, as careless programs do."""
+        self.streams.clear()
+        self.run_in(thread, gc.collect)
+
+    # --- responses and requests ---
+
+    @rule(thread=threads, run=st.sampled_from(["thread", "inline"]))
+    def change_responses(self, thread: int, run: Run) -> None:
+        """Let others take the place of those that may be on their way."""
+
+        def change() -> None:
+            self.responses[:] = [pymhd.Response(b"shared"), self.switch(run)]
+
+        self.run_in(thread, change)
+
+    @rule(thread=threads, number=st.integers(0, 1))
+    def change_a_header(self, thread: int, number: int) -> None:
+        response = self.responses[number]
+        self.run_in(thread, lambda: response.add_header("X-Late", "1"))
+        self.run_in(thread, lambda: response.remove_header("X-Late"))
+
+    @rule(thread=threads)
+    def use_old_requests(self, thread: int) -> None:
+        for request in self.requests:
+            self.run_in(thread, lambda request=request: request.headers)  # type: ignore[misc]
+        self.requests.clear()
+
+    # --- what must hold ---
+
+    @invariant()
+    def nothing_else_was_raised(self) -> None:
+        if not self.wrong.empty():
+            raise self.wrong.get()
+
+    @rule()
+    def it_serves(self) -> None:
+        """As long as it runs and listens."""
+        try:
+            with connect(self.daemon) as sock:
+                assert get(sock) == b"hello"
+        except (pymhd.StateError, OSError, AssertionError, ValueError):
+            # It was told to stop, or to listen no more, before or meanwhile.
+            if self.daemon.is_running:
+                with pytest.raises(OSError, match="refused"):
+                    connect(self.daemon)
+
+    def teardown(self) -> None:
+        self.daemon.stop(0.01)  # of inline streams nobody sees the end
+        for worker in self.workers:
+            worker.calls.put(None)
+        for worker in self.workers:
+            worker.join(TIMEOUT)
+            assert not worker.is_alive(), "a call did not return after stop()"
+        for sock in self.clients:
+            sock.close()
+        self.streams.clear()
+        self.nothing_else_was_raised()
+        gc.collect()
+        eventually(lambda: in_use() == self.before, "the end of everything")
+
+
+def in_use() -> tuple[int, ...]:
+    """Count what must be as many before as after."""
+    tables = len(_live._drivers), len(_live._daemons), pymhd.lib.pymhd_sessions_live()
+    kernel = (len(os.listdir(f"/proc/self/{what}")) for what in ("fd", "task"))
+    return *kernel, *tables
+
+
+@pytest.mark.filterwarnings("ignore:an upgraded connection:ResourceWarning")
+@pytest.mark.parametrize("mode", MODES)
+def test_any_calls_in_any_order_do_no_harm(
+    mode: Mode, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No crash, no hang, no leak, no surprise."""
+    caplog.set_level(logging.CRITICAL, "pymhd")
+    machine = type("Calls", (Calls,), {"mode": mode})
+    run_state_machine_as_test(machine, settings=examples(12, stateful_step_count=50))
