@@ -132,6 +132,7 @@ struct pymhd_daemon
   int mhd_epoll_fd;
   struct pymhd_select sets;
   bool unfinished;              /* libmicrohttpd wants to run at once */
+  int in_vain;                  /* how often it has, and has told us nothing */
   bool answered;                /* there are answers that it has not seen */
   bool closed;                  /* a connection has: it has more to do */
   struct slots asked;           /* requests that wait for Python's answer */

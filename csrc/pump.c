@@ -25,6 +25,8 @@
 /* How soon it is looked again whether a client's last bytes have been read, where
    nobody tells us. */
 #define AGAIN_MS 20
+/* After so many runs in vain, one a millisecond is enough. */
+#define VAIN_RUNS 1000
 
 static struct watcher mhd_watcher = { OF_MHD };
 static struct watcher wake_watcher = { OF_WAKE };
@@ -177,6 +179,10 @@ run (struct pymhd_daemon *daemon)
   response_drain ();
   daemon->unfinished = (MHD_YES == MHD_get_timeout (daemon->mhd, &ms)) &&
                        (0 == ms);
+  if (! daemon->unfinished)
+    daemon->in_vain = 0;
+  else if (VAIN_RUNS >= daemon->in_vain)
+    daemon->in_vain++;
 }
 
 
@@ -209,9 +215,12 @@ patience_of_mhd (struct pymhd_daemon *daemon)
 {
   MHD_UNSIGNED_LONG_LONG ms;
 
-  if ( (daemon->unfinished) ||
-       (daemon->closed) )
+  if (daemon->closed)
     return 0;
+  /* Before 1.0 it runs at once, for ever, if a client fills its memory with
+     the line of a chunk that does not end. */
+  if (daemon->unfinished)
+    return VAIN_RUNS < daemon->in_vain ? 1 : 0;
   if (MHD_YES != MHD_get_timeout (daemon->mhd, &ms))
     return -1;
   return (int64_t) (ms < INT_MAX ? ms : INT_MAX);

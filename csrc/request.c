@@ -359,6 +359,8 @@ request_access (void *cls,
   (void) url;
   if (NULL == request)
     return MHD_NO;              /* there was no memory for it */
+  if (! request->daemon->calls_back)
+    request->daemon->in_vain = 0;
   if (BEGUN == request->phase)
     return receive_head (request, connection, version);
   if (0 != *upload_data_size)

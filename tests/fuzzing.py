@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How long hypothesis tries: briefly, and the same every time; or as ./dev fuzz says."""
+"""How long hypothesis tries: briefly and the same every time, but for ./dev fuzz."""
 
 import os
 

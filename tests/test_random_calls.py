@@ -71,9 +71,9 @@ class Worker(threading.Thread):
 
 
 class Calls(RuleBasedStateMachine):
-    """One daemon after the other, its clients, its streams, and threads that use them."""
+    """One daemon after the other, clients, streams, and threads that use them."""
 
-    mode: Mode = 1
+    mode: Any = 1
 
     def __init__(self) -> None:
         super().__init__()

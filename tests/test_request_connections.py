@@ -121,6 +121,22 @@ def test_a_client_that_stalls_costs_no_time_of_the_processor(
         assert time.process_time() - before < 0.1
 
 
+@each_mode
+def test_a_chunk_whose_line_does_not_end_costs_little_time(
+    serve: Serve, mode: Mode
+) -> None:
+    """It fills the connection's memory, so that libmicrohttpd can read no more."""
+    daemon = serve(lambda r: pymhd.Response(), threads=mode)
+    with connect(daemon) as sock:
+        sock.sendall(b"PUT / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n")
+        sock.sendall(b"1;x=" + b"y" * 2 * pymhd.Limits().memory)
+        is_silent(sock, 0.2)  # libmicrohttpd's own threads answer 500
+        before = time.process_time()
+        is_silent(sock, 0.4)
+        assert time.process_time() - before < 0.2
+    daemon.stop(timeout=0)  # it may not notice that the client has gone
+
+
 def test_an_answer_goes_out_before_the_next_handler_is_called(serve: Serve) -> None:
     """Who has been answered does not wait for a slow handler of somebody else's."""
     entered: SimpleQueue[str] = SimpleQueue()
