@@ -5,7 +5,8 @@ import contextlib
 import socket
 from typing import Any
 
-from fuzzing import examples
+import pytest
+from fuzzing import FUZZED_MODES, examples
 from hypothesis import given
 from hypothesis import strategies as st
 from live import (
@@ -15,12 +16,12 @@ from live import (
     connect,
     echo,
     eventually,
+    in_mode,
     logged_errors,
     reset,
     upgrade_request,
     upgraded,
 )
-from marks import each_mode
 from messages import get
 
 import pymhd
@@ -81,14 +82,14 @@ def leave(sock: socket.socket, how: str) -> None:
         reset(sock)
 
 
-@each_mode
+@pytest.mark.parametrize("mode", FUZZED_MODES)
 def test_whatever_comes_is_the_problem_of_who_sent_it(
     serve: Serve, mode: Mode, caplog: Any
 ) -> None:
     """Nobody else notices, no exception is logged, and nothing is left."""
-    daemon = serve(serve_both, threads=mode, limits=pymhd.Limits(timeout=1))
+    daemon = serve(serve_both, limits=pymhd.Limits(timeout=1), **in_mode(mode))
 
-    @examples(200)
+    @examples(150)
     @given(
         st.lists(st.one_of(mutilated(), sent), min_size=1, max_size=4),
         st.lists(st.integers(0, 10_000), max_size=4),

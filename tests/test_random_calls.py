@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from typing import Any
 
 import pytest
-from fuzzing import examples
+from fuzzing import FUZZED_MODES, examples
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -29,13 +29,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from live import (
-    MODES,
     TIMEOUT,
     Mode,
     connect,
     echo,
     eventually,
     hello,
+    in_mode,
     reset,
     upgrade_request,
 )
@@ -73,7 +73,7 @@ class Worker(threading.Thread):
 class Calls(RuleBasedStateMachine):
     """One daemon after the other, clients, streams, and threads that use them."""
 
-    mode: Any = 1
+    mode: Mode = 1
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class Calls(RuleBasedStateMachine):
         self.streams: list[pymhd.Upgraded] = []
         self.requests: list[pymhd.Request] = []
         self.responses = [pymhd.Response(b"shared"), self.switch("thread")]
-        self.daemon = pymhd.Daemon(self.handler, threads=self.mode)
+        self.daemon = pymhd.Daemon(self.handler, **in_mode(self.mode))
         self.daemon.start()
 
     # --- what the daemon calls ---
@@ -143,7 +143,7 @@ class Calls(RuleBasedStateMachine):
         """Have a daemon that runs, in place of one that does not."""
         if not self.daemon.is_running:
             self.daemon.stop()
-            self.daemon = pymhd.Daemon(self.handler, threads=self.mode)
+            self.daemon = pymhd.Daemon(self.handler, **in_mode(self.mode))
             self.daemon.start()
 
     @rule(thread=threads, timeout=st.sampled_from([None, None, 0, 0.01, 1]))
@@ -335,11 +335,11 @@ def in_use() -> tuple[int, ...]:
 
 
 @pytest.mark.filterwarnings("ignore:an upgraded connection:ResourceWarning")
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", FUZZED_MODES)
 def test_any_calls_in_any_order_do_no_harm(
     mode: Mode, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No crash, no hang, no leak, no surprise."""
     caplog.set_level(logging.CRITICAL, "pymhd")
     machine = type("Calls", (Calls,), {"mode": mode})
-    run_state_machine_as_test(machine, settings=examples(12, stateful_step_count=50))
+    run_state_machine_as_test(machine, settings=examples(20, stateful_step_count=50))
