@@ -71,18 +71,22 @@ client_begin (struct pymhd_daemon *daemon,
               void **socket_context)
 {
   struct client *const client = malloc (sizeof (*client));
-  const union MHD_ConnectionInfo *info;
+  const union MHD_ConnectionInfo *info
+    = MHD_get_connection_info (connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+  const int fd = NULL == info ? -1 : info->connect_fd;
 
   *socket_context = client;
   if (NULL == client)
+  {
+    /* Nobody would hear of its end, so it ends now. */
+    (void) shutdown (fd, SHUT_RDWR);
     return;
+  }
+  client->fd = fd;
   info = MHD_get_connection_info (connection,
                                   MHD_CONNECTION_INFO_CLIENT_ADDRESS);
   format_address (client->address, sizeof (client->address),
                   NULL == info ? NULL : info->client_addr);
-  info = MHD_get_connection_info (connection,
-                                  MHD_CONNECTION_INFO_CONNECTION_FD);
-  client->fd = NULL == info ? -1 : info->connect_fd;
   client->watcher.of = OF_CLIENT;
   client->watched = (-1 != client->fd) && daemon->edge_triggered &&
                     pump_watch (daemon, client->fd, EPOLLRDHUP | EPOLLONESHOT,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A request's head as text: one line each for the method, the target, the
+ * A request's head as text: one line each for the target, the method, the
  * version and the client, then two for every header field, name and value.
  *
  * Here stand the checks that a release or another leaves out.  All of it runs
@@ -9,12 +9,13 @@
 #include <string.h>
 #include <strings.h>
 
-#include "internal.h"
+#include "head.h"
 
 /* While the header fields are walked. */
 struct walk
 {
-  struct text *text;
+  struct head *head;
+  const char *version;
   const char *end;              /* of the last value, in libmicrohttpd's buffer */
   unsigned int hosts;
   unsigned int lengths;
@@ -33,13 +34,27 @@ is (const char *name,
 }
 
 
+/* There is room for it. */
+static void
+put_line (struct text *text,
+          const char *bytes,
+          size_t size)
+{
+  memcpy (text->at + text->size, bytes, size);
+  text->size += size;
+  text->at[text->size++] = '\n';
+}
+
+
 static bool
 add_line (struct text *text,
           const char *bytes,
           size_t size)
 {
-  return text_add (text, bytes, size) &&
-         text_add (text, "\n", 1);
+  if (! text_reserve (text, size + 1))
+    return false;
+  put_line (text, bytes, size);
+  return true;
 }
 
 
@@ -56,22 +71,22 @@ is_malformed (const char *bytes,
 }
 
 
-/* RFC 9110, 5.6.2 */
+/* RFC 9110, 5.6.2: letters, digits and !#$%&'*+-.^_`|~, a bit for each. */
 static bool
 is_token (const char *name,
           size_t size)
 {
-  static const char others[] = "!#$%&'*+-.^_`|~";
+  static const uint64_t allowed[4] = {
+    UINT64_C (0x03ff6cfa00000000),
+    UINT64_C (0x57ffffffc7fffffe),
+  };
   size_t i;
 
   for (i = 0; i < size; i++)
   {
-    const char c = name[i];
+    const unsigned char c = (unsigned char) name[i];
 
-    if (! ( (('a' <= c) && (c <= 'z')) ||
-            (('A' <= c) && (c <= 'Z')) ||
-            (('0' <= c) && (c <= '9')) ||
-            (('\0' != c) && (NULL != strchr (others, c))) ))
+    if (0 == (allowed[c / 64] >> (c % 64) & 1))
       return false;
   }
   return 0 != size;
@@ -140,7 +155,47 @@ without_trailing_blank (const char *value,
 }
 
 
-/* MHD_KeyValueIteratorN */
+/* libmicrohttpd has checked that it is a number that it can count. */
+static uint64_t
+number (const char *digits)
+{
+  uint64_t number = 0;
+
+  for (; ('0' <= *digits) && (*digits <= '9'); digits++)
+    number = 10 * number + (uint64_t) (*digits - '0');
+  return number;
+}
+
+
+/* Learns what the field says about the message. */
+static void
+learn (struct walk *walk,
+       const char *name,
+       size_t name_size,
+       const char *value,
+       size_t size)
+{
+  if (is (name, name_size, "Host"))
+    walk->hosts++;
+  else if (is (name, name_size, "Content-Length"))
+  {
+    walk->lengths++;
+    walk->head->length = number (value);
+  }
+  else if (is (name, name_size, "Transfer-Encoding"))
+  {
+    /* The end of anything else cannot be found. */
+    walk->codings++;
+    if ( (! is (value, size, "chunked")) ||
+         (0 != strcasecmp (walk->version, "HTTP/1.1")) )
+      walk->head->has_unknown_coding = true;
+  }
+  else if (is (name, name_size, "Expect"))
+    walk->head->expects_continue = is (value, size, "100-continue");
+}
+
+
+/* MHD_KeyValueIteratorN.  It goes on learning after a malformed field. */
 static enum MHD_Result
 on_field (void *cls,
           enum MHD_ValueKind kind,
@@ -150,26 +205,25 @@ on_field (void *cls,
           size_t value_size)
 {
   struct walk *const walk = cls;
+  struct text *const text = walk->head->text;
   const size_t size = without_trailing_blank (value, value_size);
 
   (void) kind;
+  learn (walk, name, name_size, value, size);
   if ( (! is_token (name, name_size)) ||
        (is_malformed (value, size)) ||
        (! is_as_received (walk, name, name_size, value)) )
-  {
     walk->why = BAD_REQUEST;
-    return MHD_NO;
-  }
   walk->end = value + value_size;
-  walk->hosts += is (name, name_size, "Host");
-  walk->lengths += is (name, name_size, "Content-Length");
-  walk->codings += is (name, name_size, "Transfer-Encoding");
-  if ( (! add_line (walk->text, name, name_size)) ||
-       (! add_line (walk->text, value, size)) )
+  if (REFUSALS != walk->why)
+    return MHD_YES;
+  if (! text_reserve (text, name_size + size + 2))
   {
     walk->why = FAILED;
-    return MHD_NO;
+    return MHD_YES;
   }
+  put_line (text, name, name_size);
+  put_line (text, value, size);
   return MHD_YES;
 }
 
@@ -193,31 +247,29 @@ static bool
 write_first_lines (struct text *text,
                    struct MHD_Connection *connection,
                    const char *method,
-                   const char *target,
                    const char *version)
 {
   const char *const address = client_address (connection);
 
-  return add_line (text, method, strlen (method)) &&
-         add_line (text, target, strlen (target)) &&
+  return add_line (text, "", 0) &&      /* the target's line */
+         add_line (text, method, strlen (method)) &&
          add_line (text, version, strlen (version)) &&
          add_line (text, address, strlen (address));
 }
 
 
 enum refusal
-head_write (struct text *text,
+head_write (struct head *head,
             struct MHD_Connection *connection,
             const char *method,
-            const char *target,
             const char *version)
 {
-  struct walk walk = { .text = text, .why = REFUSALS };
+  struct walk walk = { .head = head, .version = version, .why = REFUSALS };
 
   if (! is_token (method, strlen (method)))
-    return BAD_REQUEST;
-  if (! write_first_lines (text, connection, method, target, version))
-    return FAILED;
+    walk.why = BAD_REQUEST;
+  else if (! write_first_lines (head->text, connection, method, version))
+    walk.why = FAILED;
   (void) MHD_get_connection_values_n (connection,
                                       MHD_HEADER_KIND,
                                       &on_field,
@@ -229,20 +281,8 @@ head_write (struct text *text,
 }
 
 
-bool
-head_hides_nul (const char *target,
-                const char *received_at,
-                const char *version)
-{
-  return (NULL != strstr (target, "%00")) ||
-         ( (NULL != received_at) &&
-           ('\0' != version[0]) &&
-           (received_at + strlen (target) + 1 != version) );
-}
-
-
-bool
-head_is_http_1 (const char *version)
+static bool
+is_http_1 (const char *version)
 {
   return (0 == strncmp (version, "HTTP/1.", 7)) &&
          ('0' <= version[7]) && (version[7] <= '9') &&
@@ -251,54 +291,22 @@ head_is_http_1 (const char *version)
 
 
 bool
-head_has_control (const char *target)
+head_target_is_bad (const struct request *request,
+                    const char *version)
 {
-  for (; '\0' != *target; target++)
-    if ( ((unsigned char) *target <= ' ') ||
-         ('\x7f' == *target) )
+  const char *const end = request->head.at + request->head.size;
+  const char *at;
+
+  /* Where both were received, the version stands one byte behind the target. */
+  if ( (! is_http_1 (version)) ||
+       ( (NULL != request->received_at) &&
+         (request->received_at + request->target_size + 1 != version) ) )
+    return true;
+  for (at = request->head.at; at < end; at++)
+    if ( ((unsigned char) *at <= ' ') ||
+         ('\x7f' == *at) ||
+         ( ('%' == *at) &&
+           (end - at > 2) && ('0' == at[1]) && ('0' == at[2]) ) )
       return true;
   return false;
-}
-
-
-uint64_t
-head_content_length (struct MHD_Connection *connection)
-{
-  const char *text = MHD_lookup_connection_value (connection,
-                                                  MHD_HEADER_KIND,
-                                                  "Content-Length");
-  uint64_t length = 0;
-
-  /* libmicrohttpd has checked that it is a number that it can count. */
-  for (; (NULL != text) && ('0' <= *text) && (*text <= '9'); text++)
-    length = 10 * length + (uint64_t) (*text - '0');
-  return length;
-}
-
-
-bool
-head_has_unknown_coding (struct MHD_Connection *connection,
-                         const char *version)
-{
-  const char *const coding = MHD_lookup_connection_value (connection,
-                                                          MHD_HEADER_KIND,
-                                                          "Transfer-Encoding");
-
-  return (NULL != coding) &&
-         ( (0 != strcasecmp (version, "HTTP/1.1")) ||
-           (! is (coding,
-                  without_trailing_blank (coding, strlen (coding)),
-                  "chunked")) );
-}
-
-
-bool
-head_expects_continue (struct MHD_Connection *connection)
-{
-  const char *const text = MHD_lookup_connection_value (connection,
-                                                        MHD_HEADER_KIND,
-                                                        "Expect");
-
-  return (NULL != text) &&
-         (0 == strcasecmp (text, "100-continue"));
 }

@@ -72,6 +72,11 @@ text_add (struct text *text,
           const void *bytes,
           size_t size);
 
+/* Makes room for so many bytes more.  False if memory is short. */
+bool
+text_reserve (struct text *text,
+              size_t size);
+
 /* --- select.c --- */
 
 struct pymhd_select
@@ -137,6 +142,8 @@ struct pymhd_daemon
   bool closed;                  /* a connection has: it has more to do */
   struct slots asked;           /* requests that wait for Python's answer */
   struct request *gone;         /* ended, while events may point to their bodies */
+  struct request *spare;        /* ended, for the next ones */
+  unsigned int spares;
   struct pymhd_event *events;
   int event_count;
   int event_room;
@@ -186,7 +193,7 @@ client_address (struct MHD_Connection *connection);
 void
 clients_forked (struct pymhd_daemon *daemon);
 
-/* --- request.c --- */
+/* --- request.c, answer.c --- */
 
 /* MHD_OPTION_URI_LOG_CALLBACK: makes the request, which becomes req_cls. */
 void *
@@ -230,43 +237,9 @@ request_upgraded (void *req_cls);
 void
 requests_free_gone (struct pymhd_daemon *daemon);
 
-/* --- head.c --- */
-
-/* Writes method, target, version, client and the header fields, a line each.
-   REFUSALS; BAD_REQUEST if they are malformed, FAILED if memory is short. */
-enum refusal
-head_write (struct text *text,
-            struct MHD_Connection *connection,
-            const char *method,
-            const char *target,
-            const char *version);
-
-/* True for a target that says "%00", or that a NUL has cut: the version then
-   does not stand one byte behind it where both were received. */
-bool
-head_hides_nul (const char *target,
-                const char *received_at,
-                const char *version);
-
-bool
-head_is_http_1 (const char *version);
-
-/* True for a target with a control character or a blank. */
-bool
-head_has_control (const char *target);
-
-/* True for a Transfer-Encoding that is not just "chunked" over HTTP/1.1: the
-   body's end cannot be found. */
-bool
-head_has_unknown_coding (struct MHD_Connection *connection,
-                         const char *version);
-
-/* The number that Content-Length gives, 0 without one. */
-uint64_t
-head_content_length (struct MHD_Connection *connection);
-
-bool
-head_expects_continue (struct MHD_Connection *connection);
+/* Frees what is kept: libmicrohttpd has been stopped. */
+void
+requests_free (struct pymhd_daemon *daemon);
 
 /* --- response.c --- */
 

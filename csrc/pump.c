@@ -99,7 +99,7 @@ pump_drive (struct pymhd_daemon *daemon)
 void
 pump_free (struct pymhd_daemon *daemon)
 {
-  requests_free_gone (daemon);
+  requests_free (daemon);
   (void) clients_tend (daemon);
   slots_clear (&daemon->asked);
   free (daemon->events);

@@ -7,19 +7,25 @@
 
 #include "internal.h"
 
-static bool
-grow (struct text *text,
-      size_t size)
+#define LEAST_ROOM 512
+
+bool
+text_reserve (struct text *text,
+              size_t size)
 {
-  size_t room = text->room ? text->room : 4096;
+  const size_t twice = text->room > SIZE_MAX / 2 ? SIZE_MAX : 2 * text->room;
+  size_t room;
   char *at;
 
-  while (room - text->size < size)
-  {
-    if (room > SIZE_MAX / 2)
-      return false;
-    room *= 2;
-  }
+  if (text->room - text->size >= size)
+    return true;
+  if (SIZE_MAX - text->size < size)
+    return false;
+  room = text->size + size;
+  if (room < twice)
+    room = twice;
+  if (room < LEAST_ROOM)
+    room = LEAST_ROOM;
   at = realloc (text->at, room);
   if (NULL == at)
     return false;
@@ -34,8 +40,7 @@ text_add (struct text *text,
           const void *bytes,
           size_t size)
 {
-  if ( (text->room - text->size < size) &&
-       (! grow (text, size)) )
+  if (! text_reserve (text, size))
     return false;
   if (0 != size)
     memcpy (text->at + text->size, bytes, size);

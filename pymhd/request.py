@@ -17,7 +17,7 @@ __all__ = ["Address", "Request"]
 Address = tuple[str, int] | tuple[str, int, int, int] | str
 
 # The lines of the head before the fields.
-_METHOD, _TARGET, _VERSION, _CLIENT, _FIELDS = range(5)
+_TARGET, _METHOD, _VERSION, _CLIENT, _FIELDS = range(5)
 
 
 def _decode(part: str) -> str:

@@ -138,7 +138,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @each_mode
-@pytest.mark.parametrize(("what", "calls"), [(BESIDE_OTHERS, 8), (FROM_THE_START, 16)])
+@pytest.mark.parametrize(("what", "calls"), [(BESIDE_OTHERS, 4), (FROM_THE_START, 16)])
 def test_short_memory_is_the_problem_of_whoever_needs_it(
     library: Path, mode: Mode, what: str, calls: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

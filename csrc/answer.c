@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A request's answer, and its end.
+ *
+ * All of it runs on the driver's thread.  A pump uses requests again, with the
+ * memory of their heads: for the most part they are alike.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "request.h"
+
+/* Requests that a pump keeps for the next ones, and how much memory of each. */
+#define SPARE 128
+#define SPARE_HEAD 2048
+
+
+struct request *
+request_make (struct pymhd_daemon *daemon)
+{
+  struct request *request = daemon->spare;
+  struct text head = { 0 };
+
+  if (NULL == request)
+    request = malloc (sizeof (*request));
+  else
+  {
+    daemon->spare = request->next;
+    daemon->spares--;
+    head = request->head;
+  }
+  if (NULL == request)
+    return NULL;
+  *request = (struct request) {
+    .daemon = daemon,
+    .refusal = REFUSALS,
+    .head = head,
+  };
+  return request;
+}
+
+
+static void
+free_body (struct request *request)
+{
+  free (request->body.at);
+  request->body = (struct text) { 0 };
+}
+
+
+/* Nobody knows the request any more. */
+static void
+unmake (struct request *request)
+{
+  struct pymhd_daemon *const daemon = request->daemon;
+
+  free_body (request);
+  if ( (daemon->calls_back) ||          /* its threads would need a lock */
+       (SPARE == daemon->spares) ||
+       (SPARE_HEAD < request->head.room) )
+  {
+    free (request->head.at);
+    free (request);
+    return;
+  }
+  request->head.size = 0;
+  request->next = daemon->spare;
+  daemon->spare = request;
+  daemon->spares++;
+}
+
+
+/* The request has been answered, or never will be. */
+static void
+end (struct request *request)
+{
+  struct pymhd_daemon *const daemon = request->daemon;
+
+  if (ENDED == request->phase)
+    return;
+  if (BEGUN != request->phase)
+    atomic_fetch_sub (&daemon->requests, 1);
+  request->phase = ENDED;
+  if (! daemon->calls_back)
+    slots_remove (&daemon->asked, request->token);
+}
+
+
+/* Tells Python that the upgrade will not come that it may have answered with,
+   or that nobody waits for its answer. */
+static void
+abandon (struct request *request)
+{
+  struct pymhd_daemon *const daemon = request->daemon;
+
+  if (daemon->calls_back)
+    pymhd_on_abandoned (daemon->owner, request->token);
+  else
+  {
+    const struct pymhd_event event = {
+      .kind = PYMHD_EVENT_ABANDONED,
+      .request = request->token,
+    };
+
+    (void) pump_add (daemon, &event);
+  }
+}
+
+
+static void
+drop_answer (struct request *request)
+{
+  pymhd_response_unref (request->shared);
+  if (NULL != request->once)
+    MHD_destroy_response (request->once);
+}
+
+
+/* MHD_OPTION_NOTIFY_COMPLETED.  After an upgrade libmicrohttpd holds its
+   connection mutex here (not in the mode "per-connection"): then only memory
+   is freed. */
+void
+request_completed (void *cls,
+                   struct MHD_Connection *connection,
+                   void **req_cls,
+                   enum MHD_RequestTerminationCode toe)
+{
+  struct request *const request = *req_cls;
+
+  (void) cls;
+  (void) connection;
+  (void) toe;
+  if (NULL == request)
+    return;
+  *req_cls = NULL;
+  if ( (ASKED == request->phase) ||
+       ( (ANSWERED == request->phase) &&
+         (NULL != request->shared) &&
+         (response_upgrades (request->shared)) ) )
+    abandon (request);
+  drop_answer (request);
+  if ( (ASKED == request->phase) &&
+       (! request->daemon->calls_back) )
+  {
+    /* Python may not have read its event yet, which points to the body. */
+    request->next = request->daemon->gone;
+    request->daemon->gone = request;
+    end (request);
+    return;
+  }
+  end (request);
+  unmake (request);
+}
+
+
+void
+requests_free_gone (struct pymhd_daemon *daemon)
+{
+  struct request *request;
+
+  while (NULL != (request = daemon->gone))
+  {
+    daemon->gone = request->next;
+    unmake (request);
+  }
+}
+
+
+void
+requests_free (struct pymhd_daemon *daemon)
+{
+  struct request *request;
+
+  requests_free_gone (daemon);
+  while (NULL != (request = daemon->spare))
+  {
+    daemon->spare = request->next;
+    free (request->head.at);
+    free (request);
+  }
+  daemon->spares = 0;
+}
+
+
+static bool
+has_answer (const struct request *request)
+{
+  return (NULL != request->shared) ||
+         (NULL != request->once);
+}
+
+
+static enum MHD_Result
+queue_answer (struct request *request,
+              struct MHD_Connection *connection)
+{
+  enum MHD_Result result;
+
+  if (NULL != request->shared)
+    return response_queue (request->shared, connection);
+  result = MHD_queue_response (connection, request->once_status, request->once);
+  MHD_destroy_response (request->once);
+  request->once = NULL;
+  return result;
+}
+
+
+enum MHD_Result
+request_reply (struct request *request,
+               struct MHD_Connection *connection)
+{
+  if (REFUSALS != request->refusal)
+  {
+    request->phase = ANSWERED;
+    return response_queue (request->daemon->refusal[request->refusal],
+                           connection);
+  }
+  if (! has_answer (request))
+    return MHD_YES;             /* Python is at it: we are called again */
+  request->phase = ANSWERED;
+  if (MHD_YES == queue_answer (request, connection))
+    return MHD_YES;
+  log_line ("libmicrohttpd did not take the response to a request; "
+            "the connection is closed");
+  return MHD_NO;
+}
+
+
+/* The pump's thread, outside libmicrohttpd. */
+void
+request_answer (struct pymhd_daemon *daemon,
+                const struct pymhd_answer *answer,
+                const char *bytes)
+{
+  struct request *const request = slots_get (&daemon->asked, answer->request);
+
+  if ( (NULL == request) ||
+       (has_answer (request)) )
+    return;
+  if (0 != answer->shared)
+  {
+    request->shared = (struct pymhd_response *) (intptr_t) answer->shared;
+    pymhd_response_ref (request->shared);
+    return;
+  }
+  request->once_status = answer->status;
+  request->once = response_once (bytes,
+                                 answer->body_size,
+                                 bytes + answer->body_size,
+                                 answer->fields_size);
+  if (NULL != request->once)
+    return;
+  log_line ("libmicrohttpd did not make the response to a request; "
+            "it is answered 500");
+  request_refuse (request, FAILED);
+}
+
+
+/* The driver, inside the upgrade handler. */
+struct pymhd_daemon *
+request_of_upgrade (void *req_cls,
+                    int64_t *token)
+{
+  const struct request *const request = req_cls;
+
+  *token = request->token;
+  return request->daemon;
+}
+
+
+/* The same, after the session has been counted: stop() sees one or the other. */
+void
+request_upgraded (void *req_cls)
+{
+  struct request *const request = req_cls;
+
+  end (request);
+  free_body (request);
+  free (request->head.at);
+  request->head = (struct text) { 0 };
+}
