@@ -95,7 +95,7 @@ def then():
     assert read_exactly(idle, 5) == b"hello"
     assert_echoes(talking)
     nothing_is_left()
-    assert (daemon.connections, daemon.upgraded) == (2, 1)
+    eventually(lambda: (daemon.connections, daemon.upgraded) == (2, 1))
     for driver in _live._drivers.values():
         assert driver.exchange._switching == {{}}
 
