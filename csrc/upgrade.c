@@ -143,6 +143,10 @@ upgrade_begin (void *cls,
             (pump_add (daemon, &event)) )
     return;
   else
+  {
     (void) pymhd_session_close (event.session);
+    event.kind = PYMHD_EVENT_ABANDONED;
+    (void) pump_add (daemon, &event);
+  }
   (void) close (fd);
 }

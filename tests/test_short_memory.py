@@ -96,8 +96,8 @@ def then():
     assert_echoes(talking)
     nothing_is_left()
     eventually(lambda: (daemon.connections, daemon.upgraded) == (2, 1))
-    for driver in _live._drivers.values():
-        assert driver.exchange._switching == {{}}
+    drivers = list(_live._drivers.values())
+    eventually(lambda: not any(driver.exchange._switching for driver in drivers))
 
 with pymhd.Daemon(handler, threads=MODE) as daemon:
     with connect(daemon) as idle, upgraded(daemon) as talking:
