@@ -99,7 +99,7 @@ class Transport:
         "_protocol",
         "_request",
         "_session",
-        "_sock",
+        "_sockets",
         "_switched",
     )
 
@@ -119,7 +119,9 @@ class Transport:
     _limits: tuple[int, int]
     _error: BaseException | None
     _ignored: int
-    _sock: socket.socket | None
+    # The duplicate, once it has been asked for; of threads that ask at the same time
+    # each may have made one. pop() gives it to one that closes it.
+    _sockets: list[socket.socket]
 
     def __init__(self) -> None:
         raise TypeError("pymhd makes these: see Response.for_upgrade()")
@@ -136,7 +138,8 @@ class Transport:
         self._request = request
         self._switched = switched
         self._closing = self._mute = self._paused = False
-        self._held = self._error = self._sock = None
+        self._held = self._error = None
+        self._sockets = []
         self._limits = _LIMITS
         self._ignored = 0
         return self
@@ -335,20 +338,22 @@ class Transport:
         return sock.fileno()
 
     def _socket(self) -> socket.socket | None:
-        if self._sock is None and self._place != GONE:
+        if not self._sockets and self._place != GONE:
             fd = lib.pymhd_session_dup(self._session)
             if fd < 0:
                 return None
-            self._sock = socket.socket(fileno=fd)
+            self._sockets.append(socket.socket(fileno=fd))
             # The hub may have ended it meanwhile, without seeing our socket.
             if self._place == GONE:
-                self._drop_socket()
-        return self._sock
+                self._drop_sockets()
+        with contextlib.suppress(IndexError):
+            return self._sockets[0]
+        return None
 
-    def _drop_socket(self) -> None:
-        sock, self._sock = self._sock, None
-        if sock is not None:
-            sock.close()
+    def _drop_sockets(self) -> None:
+        with contextlib.suppress(IndexError):
+            while True:
+                self._sockets.pop().close()
 
     def __repr__(self) -> str:
         state = "closing" if self._closing else "open"
@@ -367,8 +372,9 @@ class Transport:
             self._hub.note(1)
 
     def _pause(self) -> None:
-        self._hub.turn(self)
-        lib.pymhd_hub_pause(self._hub.pointer, self._place, 1)
+        if self._paused:  # else another thread's resume_reading() counts
+            self._hub.turn(self)
+            lib.pymhd_hub_pause(self._hub.pointer, self._place, 1)
 
     def _turn(self) -> None:
         self._hub.turn(self)
@@ -393,7 +399,7 @@ class Transport:
         self._place = GONE
         self._closing = self._mute = True
         self._held = None
-        self._drop_socket()
+        self._drop_sockets()
 
     def _close(self) -> None:
         lib.pymhd_hub_close(self._hub.pointer, self._place, 0)

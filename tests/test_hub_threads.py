@@ -108,6 +108,50 @@ def test_every_method_may_be_called_anywhere_at_any_time(serve: Serve) -> None:
     eventually(lambda: hub.daemon.upgraded == 0, "the end")
 
 
+def test_who_resumes_last_is_read(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although what another thread's pause has ordered comes behind it."""
+    hub = Hub(serve)
+    with hub.connect() as (protocol, sock):
+        transport = protocol.transport
+        order = transport._hub.order
+
+        def overtaken(run: Callable[[], None], size: int = 0) -> None:
+            monkeypatch.undo()
+            transport.resume_reading()
+            order(run, size)
+
+        monkeypatch.setattr(transport._hub, "order", overtaken)
+        transport.pause_reading()
+        assert transport.is_reading()
+        # Not before the orders have been carried out.
+        transport.write(b"now")
+        assert read_exactly(sock, 3) == b"now"
+        sock.sendall(b"data")
+        protocol.wait_for_data(4)
+
+
+def test_threads_get_one_descriptor(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if each of them has made one; all go with the connection."""
+    hub = Hub(serve)
+    with hub.connect() as (protocol, _):
+        make, both = socket.socket, threading.Barrier(2)
+
+        def slowly(fileno: int) -> socket.socket:
+            both.wait(TIMEOUT)
+            return make(fileno=fileno)
+
+        descriptors: list[int] = []
+        ask = lambda: descriptors.append(protocol.transport.fileno())  # noqa: E731
+        with monkeypatch.context() as patch:
+            patch.setattr(socket, "socket", slowly)
+            at_once(ask, ask)
+        assert descriptors == [protocol.transport.fileno()] * 2
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_broadcast_reaches_everybody(serve: Serve, threads: int) -> None:
     """Closed ones are left out; those that do not read get it later, whole."""
