@@ -107,6 +107,7 @@ pump_free (struct pymhd_daemon *daemon)
   daemon->events = NULL;
   daemon->event_count = daemon->event_room = 0;
   daemon->text = (struct text) { 0 };
+  daemon->batch = (struct pymhd_batch) { 0 };
 }
 
 
@@ -374,6 +375,14 @@ pymhd_pump (struct pymhd_daemon *daemon,
     .count = daemon->event_count,
   };
   return &daemon->batch;
+}
+
+
+/* The pump's thread.  What the last call has returned, once more. */
+const struct pymhd_batch *
+pymhd_pump_batch (struct pymhd_daemon *daemon)
+{
+  return atomic_load (&daemon->dead) ? NULL : &daemon->batch;
 }
 
 

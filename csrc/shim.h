@@ -135,6 +135,9 @@ const struct pymhd_batch *
 pymhd_pump (struct pymhd_daemon *daemon,
             int timeout_ms);
 
+const struct pymhd_batch *
+pymhd_pump_batch (struct pymhd_daemon *daemon);
+
 void
 pymhd_pump_wake (struct pymhd_daemon *daemon);
 

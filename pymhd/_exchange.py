@@ -5,6 +5,7 @@ An exception in a handler ends here: it is logged, and answered with 500.
 """
 
 import contextlib
+import inspect
 import os
 from collections.abc import Callable
 from typing import cast
@@ -16,9 +17,18 @@ from pymhd.request import Request
 from pymhd.response import Response
 from pymhd.upgrade import Upgraded
 
-__all__ = ["Exchange", "Handler"]
+__all__ = ["Exchange", "Handler", "check_handler"]
 
 Handler = Callable[[Request], Response]
+
+
+def check_handler(handler: object) -> None:
+    """Raise TypeError unless it can be called with a request."""
+    if not callable(handler):
+        raise TypeError(f"handler must be callable with a Request, not {handler!r}")
+    call = getattr(handler, "__call__", None)  # noqa: B004 - an instance's method
+    if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call):
+        raise TypeError(f"{handler!r} is a coroutine function: nothing would run it")
 
 
 def _upgrade_required(protocols: list[str]) -> Response:

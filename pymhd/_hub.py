@@ -80,12 +80,13 @@ class Hub:
     def pump(self, timeout_ms: int) -> "Batch":
         """Send everything and run csrc's pump, as ``lib.pymhd_pump()`` does."""
         self._thread = threading.get_ident()
-        self._sleep()
+        self.sleep()
         batch = lib.pymhd_pump(self.pointer, 0 if self.is_behind else timeout_ms)
         self.asleep = False
         return batch
 
-    def _sleep(self) -> None:
+    def sleep(self) -> None:
+        """Send everything; whoever writes from now on wakes the pump."""
         while True:
             self.flush()
             while self._resumed:

@@ -6,10 +6,10 @@ import threading
 import time
 from typing import final
 
-__all__ = ["Latch", "clamped"]
+__all__ = ["SIGNAL_SECONDS", "Latch", "clamped"]
 
 # How late a signal handler may run, in the worst case, while the main thread waits.
-_SIGNAL_SECONDS = 0.25
+SIGNAL_SECONDS = 0.25
 
 
 def clamped(seconds: float) -> float:
@@ -58,5 +58,5 @@ class Latch:
         if threading.current_thread() is threading.main_thread():
             # A signal that comes just before the lock blocks does not interrupt it:
             # Python runs the handler only when we are back.
-            return min(left, _SIGNAL_SECONDS)
+            return min(left, SIGNAL_SECONDS)
         return left

@@ -7,12 +7,13 @@ What a combination of ``threads`` and ``polling`` means stands in :func:`choose`
 from typing import Literal, NamedTuple
 
 from pymhd._driver import Driver, OwnThreads
+from pymhd._external import External
 from pymhd._library import lib
 from pymhd._pump import Pump
 
 __all__ = ["Mode", "Polling", "Threads", "choose"]
 
-Threads = int | Literal["per-connection"]
+Threads = int | Literal["per-connection", "external"]
 Polling = Literal["select", "poll", "epoll", "auto"]
 
 _POLLING = {
@@ -50,8 +51,12 @@ def choose(threads: object, polling: object = None) -> Mode:
         raise ValueError(f"polling must be None, {names}, not {polling!r}")
     if threads == "per-connection":
         return _per_connection(str(polling or "poll"))
+    if threads == "external":
+        return _external(str(polling or "epoll"))
     if not isinstance(threads, int) or isinstance(threads, bool):
-        raise TypeError(f'threads must be an int or "per-connection", not {threads!r}')
+        raise TypeError(
+            f'threads must be an int, "per-connection" or "external", not {threads!r}'
+        )
     if threads < 1:
         raise ValueError(f"threads must be at least 1, not {threads}")
     if polling is None:
@@ -60,11 +65,22 @@ def choose(threads: object, polling: object = None) -> Mode:
     return Mode(OwnThreads, flags, pool=threads)
 
 
+def _external(polling: str) -> Mode:
+    if polling == "poll":
+        raise _refused("external", polling, "select", "epoll", "auto")
+    return Mode(External, 0 if polling == "select" else lib.MHD_USE_EPOLL)
+
+
+def _refused(threads: str, polling: str, *others: str) -> ValueError:
+    names = ", ".join(f'"{name}"' for name in others)
+    return ValueError(
+        f'polling must be {names} or None where threads is "{threads}", not '
+        f'"{polling}": libmicrohttpd refuses that'
+    )
+
+
 def _per_connection(polling: str) -> Mode:
     if polling == "epoll":
-        raise ValueError(
-            'polling must be "select", "poll", "auto" or None where threads is '
-            '"per-connection", not "epoll": libmicrohttpd refuses that'
-        )
+        raise _refused("per-connection", polling, "select", "poll", "auto")
     flags = lib.MHD_USE_INTERNAL_POLLING_THREAD | lib.MHD_USE_THREAD_PER_CONNECTION
     return Mode(OwnThreads, flags | _POLLING[polling])

@@ -50,24 +50,28 @@ class Pump(Driver):
     def _go_on(self) -> None:
         """Run until stop() is through."""
         while not self._is_over():
-            if not self._turn(DRAIN_MS if self._stopping else FOREVER_MS):
+            if self._turn(DRAIN_MS if self._stopping else FOREVER_MS) < 0:
                 return
         if self._answers:
             batch = self._pump(0)
             if batch:
                 self._refuse(batch)
 
-    def _turn(self, timeout_ms: int) -> bool:
-        """Run libmicrohttpd and the handlers once; False: we are a fork's child."""
+    def _turn(self, timeout_ms: int) -> int:
+        """Run libmicrohttpd and the handlers once.
+
+        Returns:
+            How much has happened; -1: we are a fork's child.
+        """
         if not self._quiesced and (self._wants_quiesce or self._stopping):
             self._quiesced = True
             lib.pymhd_daemon_quiesce(self._ptr)
         batch = self._pump(timeout_ms)
         if not batch:
-            return False
+            return -1
         self._handle(batch)
         self.hub.deliver()
-        return True
+        return batch.count
 
     def _is_over(self) -> bool:
         if not self._stopping:

@@ -7,19 +7,20 @@ stopped.
 
 import enum
 import errno
-import inspect
 import logging
 import os
 import socket
 import threading
 import time
-from typing import Self, final
+from typing import Self, cast, final
 
 from pymhd import _callbacks, _live, _log
 from pymhd._driver import Driver, OwnThreads, Settings
-from pymhd._exchange import Exchange, Handler
+from pymhd._exchange import Exchange, Handler, check_handler
+from pymhd._external import External
 from pymhd._latch import Latch, clamped
 from pymhd._listen import Endpoint, duplicate
+from pymhd._loop import Loop
 from pymhd._modes import Polling, Threads, choose
 from pymhd._sessions import Sessions
 from pymhd._signals import Interrupted, interrupting_signals
@@ -43,7 +44,7 @@ class _State(enum.Enum):
 
 
 @final
-class Daemon:
+class Daemon(Loop):
     """An HTTP server on one listening socket.
 
     It is a context manager: ``with`` starts it, unless it runs already, and stops it.
@@ -63,12 +64,14 @@ class Daemon:
             any process: the kernel divides new connections among them
             (``SO_REUSEPORT``).
         threads: 1; a number of threads to serve the connections; or
-            ``"per-connection"``, a thread for each.
+            ``"per-connection"``, a thread for each; or ``"external"``, none: a loop of
+            somebody's own calls :meth:`run`.
         polling: None: Python's threads run libmicrohttpd, except with
             ``"per-connection"``. ``"select"``, ``"poll"``, ``"epoll"`` or ``"auto"``:
             libmicrohttpd has threads of its own that wait in this way, as many as
-            ``threads`` says; ``"per-connection"`` has no ``"epoll"``. With
-            ``"select"`` there is no connection whose descriptor is 1024 or more.
+            ``threads`` says; ``"per-connection"`` has no ``"epoll"``, and
+            ``"external"`` no ``"poll"``. With ``"select"`` there is no connection
+            whose descriptor is 1024 or more.
         limits: What clients are granted.
 
     Raises:
@@ -90,7 +93,7 @@ class Daemon:
         polling: Polling | None = None,
         limits: Limits | None = None,
     ) -> None:
-        _check_handler(handler)
+        check_handler(handler)
         self._mode = choose(threads, polling)
         if limits is not None and not isinstance(limits, Limits):
             raise TypeError(f"limits must be a pymhd.Limits, not {limits!r}")
@@ -182,6 +185,18 @@ class Daemon:
         )
         return mode.driver(exchange, settings)
 
+    def _external(self) -> External | None:
+        if self._mode.driver is not External:
+            raise StateError(
+                "this daemon has threads of its own: only with "
+                'threads="external" a loop of somebody else\'s runs it'
+            )
+        if self._state is _State.NEW:
+            raise StateError(f"this daemon {self._state.value}: start() it before")
+        if self._state is not _State.RUNNING:
+            return None
+        return cast("External", self._drivers[0])
+
     # --- what it is ---
 
     @property
@@ -246,21 +261,27 @@ class Daemon:
         the caller serves an upgraded connection, that one is closed first. Further
         calls wait for the first one; before :meth:`start` there is nothing to do.
 
+        With ``threads="external"`` it does what :meth:`run` would on the calling
+        thread, and answers 503 where a handler has not been called yet. Upgraded
+        connections that this very thread serves cannot say goodbye meanwhile: call it
+        on another one, or with a timeout of 0. Called inside run(), by a handler or a
+        signal's, it is put off until run() is through.
+
         Args:
             timeout: Seconds to wait for what is under way.
 
         Raises:
             TypeError, ValueError: The timeout is no number of seconds.
-            StateError: Called from a handler, which it would wait for.
+            StateError: Called from a handler, which it would wait for (not with
+                ``threads="external"``).
 
         Wraps ``MHD_stop_daemon``.
         """
+        patience = clamped(timeout)
         if any(driver.runs_here() for driver in self._drivers):
-            raise StateError(
-                "stop() was called from a handler and would wait for itself: call it "
-                "from another thread, or let wait() return"
-            )
-        deadline = time.monotonic() + clamped(timeout)
+            self._put_off(patience)
+            return
+        deadline = time.monotonic() + patience
         self._sessions.close_own()
         with self._lock:
             if self._state is _State.NEW:
@@ -275,6 +296,17 @@ class Daemon:
             self._stop(deadline)
         elif self._stopper != threading.get_ident():
             self._stopped.wait(max(0.0, deadline - time.monotonic()))
+
+    def _put_off(self, patience: float) -> None:
+        for driver in self._drivers:
+            if isinstance(driver, External):
+                self._stop_after_run = patience
+                driver.leave()
+                return
+        raise StateError(
+            "stop() was called from a handler and would wait for itself: call it from "
+            "another thread, or let wait() return"
+        )
 
     def _stop(self, deadline: float) -> None:
         try:
@@ -331,10 +363,12 @@ class Daemon:
             False if the timeout passed.
 
         Raises:
-            StateError: It has not been started.
+            StateError: It has not been started, or has ``threads="external"``.
         """
         if self._state is _State.NEW:
             raise StateError(f"this daemon {self._state.value}: start() it before")
+        if self._mode.driver is External:
+            raise StateError('with threads="external" run() does it: call that instead')
         timeout = None if timeout is None else clamped(timeout)
         if threading.current_thread() is not threading.main_thread():
             return self._stopped.wait(timeout)
@@ -350,11 +384,3 @@ class Daemon:
 
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
-
-
-def _check_handler(handler: object) -> None:
-    if not callable(handler):
-        raise TypeError(f"handler must be callable with a Request, not {handler!r}")
-    call = getattr(handler, "__call__", None)  # noqa: B004 - an instance's method
-    if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call):
-        raise TypeError(f"{handler!r} is a coroutine function: nothing would run it")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live import Serve, eventually, in_mode
+from live import TIMEOUT, Serve, eventually, in_mode, run_to_its_end
 from sessions import Pair, Pairs
 
 import pymhd
@@ -21,17 +21,23 @@ from pymhd import _live
 def serve() -> Iterator[Serve]:
     """Give a function that starts a daemon; stop all of them after the test."""
     daemons: list[pymhd.Daemon] = []
+    loops: list[threading.Thread] = []
 
     def start(handler: Callable[[pymhd.Request], Any], **options: Any) -> pymhd.Daemon:
         options |= in_mode(options.pop("threads", 1))
         daemon = pymhd.Daemon(handler, **options)
         daemons.append(daemon)
         daemon.start()
+        if options["threads"] == "external":
+            loops.append(threading.Thread(target=run_to_its_end, args=(daemon,)))
+            loops[-1].start()
         return daemon
 
     yield start
     for daemon in daemons:
         daemon.stop()
+    for loop in loops:
+        loop.join(TIMEOUT)
 
 
 @pytest.fixture

@@ -36,6 +36,8 @@ ALL_MODES: list[Mode] = [
     "3 select",
     "3 epoll",
     "per-connection select",
+    "external",
+    "external select",
 ]
 """For what each of them might do in its own way; the rest is one path."""
 
@@ -89,6 +91,12 @@ def at_once(*calls: Callable[[], object]) -> None:
 def logged_errors(caplog: "pytest.LogCaptureFixture") -> list[logging.LogRecord]:
     """Return what was logged as an error."""
     return [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def run_to_its_end(daemon: pymhd.Daemon) -> None:
+    """Be the loop of a daemon with threads="external", until it is stopped."""
+    while daemon.run(1.0):
+        pass
 
 
 # --- clients ---

@@ -25,7 +25,14 @@ if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
 TIMEOUT = 30.0
-EXAMPLE_NAMES = ["hello", "echo", "chat", "websocket_echo", "docker_exec"]
+EXAMPLE_NAMES = [
+    "asyncio_loop",
+    "chat",
+    "docker_exec",
+    "echo",
+    "hello",
+    "websocket_echo",
+]
 EXAMPLES = Path(__file__).parent.parent / "examples"
 CONNECT = [sys.executable, "-m", "pymhd", "connect"]
 BIG = bytes(range(256)) * (4 * 1024 * 1024 // 256)

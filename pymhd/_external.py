@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+"""A pump without a thread: a loop of somebody's own runs it, call by call.
+
+Handlers run inside ``run()`` only, so they belong to the loop's thread; ``stop()``, on
+whichever thread, does the rest by itself and answers 503 to what ``run()`` has left.
+A lock goes to whoever runs libmicrohttpd: one call of ``run()`` at a time, then
+``stop()``. If a handler never returns it to ``stop()``, the end is left to ``run()``.
+"""
+
+import math
+import threading
+import time
+from typing import TYPE_CHECKING, cast
+
+from pymhd import _log
+from pymhd._driver import Settings
+from pymhd._exchange import Exchange
+from pymhd._latch import SIGNAL_SECONDS
+from pymhd._library import ffi, lib
+from pymhd._pump import _ANSWER, Pump
+from pymhd.errors import StateError
+from pymhd.response import Response
+
+if TYPE_CHECKING:
+    from pymhd._mhd import Batch, Event
+
+__all__ = ["External"]
+
+# How long one call goes on if there is always more to do.
+_TURNS_SECONDS = 0.005
+_FDSET_SIZE = 1024
+
+
+class External(Pump):
+    """A driver whose owner calls it."""
+
+    name = "pymhd-external"
+
+    def __init__(self, exchange: Exchange, settings: Settings) -> None:
+        self._turns = threading.Lock()
+        self._runner = 0  # the thread that has the lock
+        self._leave = False  # run() is to return
+        self._late = False  # stop() waits no longer
+        self._interrupt: BaseException | None = None
+        self._selects = not settings.flags & lib.MHD_USE_EPOLL
+        self._unavailable = Response("503 Service Unavailable\n", 503)
+        self._unavailable._pointer()
+        exchange._log = self._log_or_keep
+        super().__init__(exchange, settings)
+        self._begin()
+
+    def begin(self) -> None:
+        """Do nothing: there is no thread to start."""
+
+    def _drive(self) -> None:
+        self._go_on()
+
+    def _wake(self) -> None:
+        self._leave = True
+        super()._wake()
+
+    def _log_or_keep(self, message: str, error: BaseException | None) -> None:
+        """Keep Ctrl-C, which has hit a handler but is meant for the program."""
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            self._interrupt = error
+        else:
+            _log.report(message, error)
+
+    # --- the loop ---
+
+    def run(self, timeout: float) -> bool:
+        """Deal with what is ready, or is within so many seconds; False after stop()."""
+        if not self._turns.acquire(blocking=False):
+            if self._stopping:
+                return False
+            raise StateError(
+                "run() was called while another call of it runs: one thread at a time, "
+                "and not in a handler"
+            )
+        self._runner = threading.get_ident()
+        try:
+            going = not self._stopping and self._run_once(timeout)
+        except BaseException:
+            # A signal handler has raised, between any two instructions.
+            self._refuse(lib.pymhd_pump_batch(self._ptr))
+            raise
+        finally:
+            self._runner = 0
+            self._turns.release()
+            if self._late and self._turns.acquire(blocking=False):
+                self._finish()
+        if self._interrupt is not None:
+            interrupt, self._interrupt = self._interrupt, None
+            raise interrupt
+        return going and not self._stopping
+
+    def _run_once(self, timeout: float) -> bool:
+        self._leave = False
+        deadline = time.monotonic() + timeout
+        while not (count := self._turn(_patience_ms(deadline))):
+            if self._is_behind() or self._leave or time.monotonic() >= deadline:
+                break
+        until = time.monotonic() + _TURNS_SECONDS
+        while count >= 0 and self._is_behind():
+            count = self._turn(0)
+            if time.monotonic() > until:
+                break
+        self.hub.sleep()  # whoever writes from now on wakes us
+        if self._is_behind() or lib.pymhd_pump_timeout(self._ptr) == 0:
+            lib.pymhd_pump_wake(self._ptr)  # our descriptor says so to the loop
+        return count >= 0
+
+    def _is_behind(self) -> bool:
+        return bool(self._answers or self._waiting or self.hub.is_behind)
+
+    def timeout(self) -> float | None:
+        """Return when run() is to be called at the latest, in seconds; None: never."""
+        if not self._turns.acquire(blocking=False):
+            return 0.0  # whoever runs it changes that
+        try:
+            ms = 0 if self._is_behind() else lib.pymhd_pump_timeout(self._ptr)
+        finally:
+            self._turns.release()
+        return None if ms < 0 else ms / 1000
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when there is something to do."""
+        if self._selects:
+            raise StateError(
+                'with polling="select" there is no such descriptor: fdset() returns '
+                "those to watch"
+            )
+        return lib.pymhd_pump_fileno(self._ptr)
+
+    def fdset(self) -> tuple[list[int], list[int], list[int]]:
+        """Return what select() should watch."""
+        if not self._selects:
+            raise StateError('fdset() is for polling="select": watch fileno() instead')
+        if not self._turns.acquire(blocking=False):
+            raise StateError("fdset() was called while run() or stop() runs")
+        try:
+            marks = ffi.new("unsigned char[]", _FDSET_SIZE)
+            lib.pymhd_pump_fdset(self._ptr, marks, _FDSET_SIZE)
+        finally:
+            self._turns.release()
+        watched = [(fd, mark) for fd, mark in enumerate(ffi.buffer(marks)[:]) if mark]
+        return (
+            [fd for fd, mark in watched if mark & lib.PYMHD_FDSET_READ],
+            [fd for fd, mark in watched if mark & lib.PYMHD_FDSET_WRITE],
+            [fd for fd, mark in watched if mark & lib.PYMHD_FDSET_EXCEPT],
+        )
+
+    # --- the end ---
+
+    def runs_here(self) -> bool:
+        return self._runner == threading.get_ident()
+
+    def leave(self) -> None:
+        """Let run() return; called inside it."""
+        self._leave = True
+
+    def join(self, deadline: float) -> bool:
+        """Do what is left to do, as far as run() lets us; tell whether it did."""
+        if not self._turns.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            self._late = True
+            if not self._turns.acquire(blocking=False):
+                return False
+        self._finish()
+        return True
+
+    def abort(self) -> None:
+        self._stop()
+
+    def _finish(self) -> None:
+        """Run until stop() is through, and stop; with the lock, which is released."""
+        self._runner = threading.get_ident()
+        try:
+            if not self._ended.is_set():
+                self._go_on()
+        finally:
+            self._stop()
+            self._runner = 0
+            self._turns.release()
+
+    def _handle(self, batch: "Batch") -> None:
+        if not self._stopping:
+            super()._handle(batch)
+            return
+        while self._waiting:
+            self._say_unavailable(self._waiting.popitem()[0])
+        self._refuse(batch)
+
+    def _refuse(self, batch: "Batch") -> None:
+        """Answer 503 without a handler; what has been dealt with stays as it is."""
+        for number in range(batch.count if batch else 0):
+            event = cast("Event", batch.events[number])
+            if event.kind == lib.PYMHD_EVENT_REQUEST:
+                if event.request not in self._waiting:
+                    self._say_unavailable(event.request)  # a first answer counts
+            elif event.request in self.exchange._switching:
+                if event.kind == lib.PYMHD_EVENT_UPGRADED:
+                    self.exchange.refuse(event.session, event.fd)
+                self.exchange.abandoned(event.request)
+
+    def _say_unavailable(self, token: int) -> None:
+        self._shared.append(self._unavailable)
+        self._answers.append(_ANSWER.pack(token, self._unavailable._address, 0, 0, 0))
+
+
+def _patience_ms(deadline: float) -> int:
+    left = max(0.0, deadline - time.monotonic())
+    if threading.current_thread() is threading.main_thread():
+        left = min(left, SIGNAL_SECONDS)  # a signal may have come just before
+    return math.ceil(left * 1000)
