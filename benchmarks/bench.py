@@ -4,7 +4,7 @@
     ./dev bench                                 # everything; it takes more than an hour
     ./dev bench --list                          # the loads and the servers
     ./dev bench hello 'echo-64x*'               # some loads
-    ./dev bench echo-64x64 --rounds 5 --only c,pymhd-hub
+    ./dev bench echo-64x64 --rounds 5 --only c,pymhd
 
 In each round every server is started anew, loaded and ended, one after the other.
 Tables go to the standard output; results.json, results.md and plots of all loads that

@@ -14,6 +14,8 @@ PEERS_PYTHON = BUILT / "venv" / "bin" / "python"
 CERT, KEY = BUILT / "cert.pem", BUILT / "key.pem"
 FILE = BUILT / "file"
 
+MANY = 1_000_000
+
 REQUESTS = frozenset({"hello", "varied", "headers", "json", "body", "upload"})
 ECHO = frozenset({"echo"})
 
@@ -28,10 +30,12 @@ class Server:
     command: Callable[[Load], list[str]]
     speaks: str = "raw"
     """What its upgraded connections speak: "raw" bytes, or "ws", WebSocket."""
+    most_connections: int = MANY
+    """Loads with more are not for it."""
 
 
 def _what(load: Load) -> str:
-    return "hello" if load.what in ("tls", "threads") else load.what
+    return "hello" if load.what in ("tls", "threads", "connections") else load.what
 
 
 def _c(*options: str) -> Callable[[Load], list[str]]:
@@ -51,17 +55,27 @@ def _c(*options: str) -> Callable[[Load], list[str]]:
     return command
 
 
-def _pymhd(*options: str) -> Callable[[Load], list[str]]:
+def _pymhd(*options: str, run: str = "hub") -> Callable[[Load], list[str]]:
     def command(load: Load) -> list[str]:
         script = str(HERE / "servers" / "with_pymhd.py")
         words = [sys.executable, script, "PORT", _what(load), *options]
         if load.what == "tls":
             words += [f"cert={CERT}", f"key={KEY}"]
+        if load.what == "echo":
+            words.append(f"run={run}")
         if load.threads:
             words.append(f"threads={load.threads}")
         return words
 
     return command
+
+
+def _workers(load: Load) -> list[str]:
+    return [
+        *("env", f"PYTHONPATH={HERE / 'servers'}"),
+        *(sys.executable, "-m", "pymhd", "serve", f"with_pymhd:{_what(load)}"),
+        *("--port", "PORT", "--workers", str(load.threads)),
+    ]
 
 
 def _peer(script: str, *options: str) -> Callable[[Load], list[str]]:
@@ -77,24 +91,45 @@ def _peer(script: str, *options: str) -> Callable[[Load], list[str]]:
     return command
 
 
-def _servers() -> list[Server]:
-    everything = REQUESTS | ECHO | {"reused", "tls"}
-    by_pymhd = REQUESTS | {"reused", "tls"}
+def _ours() -> list[Server]:
+    requests = REQUESTS | {"reused", "tls", "slow"}
+    scaling = frozenset({"threads", "blocking"})
+    connections = frozenset({"connections"})
     pool = f"pool={pymhd.Limits().memory}"
+    by_c = requests | connections | scaling | ECHO | {"file"}
     return [
-        Server("c", everything | {"file", "threads"}, _c()),
-        Server("c-pool", everything | {"file", "threads"}, _c(pool)),
-        Server("pymhd", by_pymhd | {"threads"}, _pymhd()),
-        Server("pymhd-2", by_pymhd, _pymhd("threads=2")),
-        Server("pymhd-per-connection", by_pymhd, _pymhd("threads=per-connection")),
-        Server("pymhd-hub", ECHO, _pymhd("run=hub")),
-        Server("pymhd-inline", ECHO, _pymhd("run=inline")),
-        Server("pymhd-thread", ECHO, _pymhd("run=thread")),
-        Server("bjoern", REQUESTS, _peer("bjoern")),
-        Server("fastwsgi", REQUESTS, _peer("fastwsgi")),
+        Server("c", by_c, _c()),
+        Server("c-pool", by_c, _c(pool)),
+        Server("pymhd", requests | connections | scaling | ECHO, _pymhd()),
+        Server("pymhd-2", requests | connections | ECHO, _pymhd("threads=2")),
+        Server(
+            "pymhd-per-connection",
+            requests | connections | ECHO,
+            _pymhd("threads=per-connection", run="thread"),
+            most_connections=1000,
+        ),
+        *(
+            Server(f"pymhd-{way}", requests, _pymhd(f"polling={way}"), "raw", most)
+            for way, most in (("select", 500), ("poll", MANY), ("epoll", MANY))
+        ),
+        Server("pymhd-inline", ECHO, _pymhd(run="inline")),
+        Server("pymhd-thread", ECHO, _pymhd(run="thread"), most_connections=1000),
+        Server("pymhd-workers", scaling, _workers),
+    ]
+
+
+def _peers() -> list[Server]:
+    return [
+        Server("bjoern", REQUESTS | {"connections"}, _peer("bjoern")),
+        Server("fastwsgi", REQUESTS | {"connections"}, _peer("fastwsgi")),
         Server("uvloop", ECHO, _peer("asyncio", "uvloop")),
         Server("asyncio", ECHO, _peer("asyncio", "asyncio")),
-        Server("socketify", REQUESTS | ECHO | {"tls"}, _peer("socketify"), "ws"),
+        Server(
+            "socketify",
+            REQUESTS | ECHO | {"tls", "connections"},
+            _peer("socketify"),
+            "ws",
+        ),
         Server("granian", REQUESTS | ECHO | {"tls", "file"}, _peer("granian"), "ws"),
         Server("picows", ECHO, _peer("picows"), "ws"),
         Server("uvicorn", REQUESTS | ECHO | {"tls"}, _peer("uvicorn"), "ws"),
@@ -103,7 +138,7 @@ def _servers() -> list[Server]:
     ]
 
 
-SERVERS = {server.name: server for server in _servers()}
+SERVERS = {server.name: server for server in _ours() + _peers()}
 
 
 def for_load(load: Load, only: Sequence[str] = ()) -> list[Server]:
@@ -111,5 +146,7 @@ def for_load(load: Load, only: Sequence[str] = ()) -> list[Server]:
     return [
         server
         for server in SERVERS.values()
-        if load.what in server.can and (not only or server.name in only)
+        if load.what in server.can
+        and load.client.connections <= server.most_connections
+        and (not only or server.name in only)
     ]

@@ -55,6 +55,19 @@ def _requests() -> list[Load]:
             "socketify and uvicorn count it as it comes.",
         ),
         Load("tls", "GET over TLS, connections kept", "tls", Wrk(tls=True)),
+        Load(
+            "pipelined",
+            "GET, a new response each time, 16 requests sent at once",
+            "hello",
+            Wrk(pipelined=16),
+        ),
+        Load(
+            "slow",
+            "GET, one handler of a hundred sleeps 10 ms",
+            "slow",
+            Wrk(),
+            note="What matters is p50 and p99: how long the others wait.",
+        ),
     ]
 
 
@@ -63,18 +76,22 @@ def _scaling() -> list[Load]:
         Load(
             f"connections-{count}",
             f"GET, a new response each time, {count} connections",
-            "hello",
+            "connections",
             Wrk(count),
         )
         for count in CONNECTIONS
     ]
     by_threads = [
         Load(
-            f"threads-{count}",
-            f"GET, a new response each time, {count} threads, not pinned",
-            "threads",
+            f"{name}-{count}",
+            f"GET, {title}, {count} threads or processes, not pinned",
+            what,
             Wrk(),
             threads=count,
+        )
+        for name, title, what in (
+            ("threads", "a new response each time", "threads"),
+            ("blocking", "each handler sleeps 1 ms", "blocking"),
         )
         for count in THREADS
     ]

@@ -14,6 +14,7 @@ from typing import IO
 
 START_SECONDS = 20.0
 END_SECONDS = 5.0
+_REST_SECONDS = 0.1
 _TICKS = os.sysconf("SC_CLK_TCK")
 _CORES = sorted(os.sched_getaffinity(0))
 
@@ -75,6 +76,16 @@ class ServerProcess:
         """True if it does not run any more."""
         return self._process.poll() is not None
 
+    def await_rest(self) -> None:
+        """Wait until it uses no CPU: who listens may not have started all workers."""
+        deadline = time.monotonic() + START_SECONDS
+        used = -1.0
+        while time.monotonic() < deadline:
+            before, used = used, self.usage().cpu_seconds
+            if before == used:
+                return
+            time.sleep(_REST_SECONDS)
+
     def usage(self) -> Usage:
         """Add up what the server and its children have used."""
         ticks = rss = pss = 0
@@ -130,7 +141,9 @@ def serving(command: Sequence[str], pinned: bool = True) -> Iterator[ServerProce
                 raise NotStartedError(f"{words[0]}: {error.strerror}") from error
         try:
             _await_listening(process, port, output)
-            yield ServerProcess(process, port)
+            server = ServerProcess(process, port)
+            server.await_rest()
+            yield server
         finally:
             _end(process)
 

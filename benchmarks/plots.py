@@ -124,8 +124,12 @@ def memory(axes: Axes, results: Results) -> None:
 def main(directory: Path) -> None:
     """Draw what there is."""
     loads = json.loads((directory / "results.json").read_text())["loads"]
-    curves = {"connections": "connections", "threads": "threads"}
-    of_their_own = ("connections-", "threads-", "echo-", "idle")
+    curves = {
+        "connections": "connections",
+        "threads": "threads or processes",
+        "blocking": "threads or processes, each handler sleeps 1 ms",
+    }
+    of_their_own = (*(f"{name}-" for name in curves), "echo-", "idle")
     sets = {
         "requests": [r for r in loads if not r["load"].startswith(of_their_own)],
         "echo": [r for r in loads if r["load"].startswith("echo-")],

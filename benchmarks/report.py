@@ -13,6 +13,7 @@ from typing import Any
 
 from clients import Sample
 from competitors import PEERS_PYTHON
+from loads import LOADS
 
 from pymhd._library import lib, to_str
 
@@ -65,15 +66,19 @@ def _ratio(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
+def _number(value: float, form: str = ",.0f") -> str:
+    return format(value, form) if value else ""
+
+
 Columns = list[tuple[str, Callable[[Results, str], str]]]
 
 LOADED: Columns = [
-    ("per second", lambda r, n: f"{r.rows[n].median('operations_per_s'):,.0f}"),
+    ("per second", lambda r, n: _number(r.rows[n].median("operations_per_s"))),
     ("x C", lambda r, n: _ratio(r.ratio(n, "operations_per_s"))),
-    ("CPU us each", lambda r, n: f"{r.rows[n].median('cpu_us'):,.1f}"),
+    ("CPU us each", lambda r, n: _number(r.rows[n].median("cpu_us"), ",.1f")),
     ("CPU x C", lambda r, n: _ratio(r.ratio(n, "cpu_us"))),
-    ("p50 us", lambda r, n: f"{r.rows[n].median('p50_us'):,.0f}"),
-    ("p99 us", lambda r, n: f"{r.rows[n].median('p99_us'):,.0f}"),
+    ("p50 us", lambda r, n: _number(r.rows[n].median("p50_us"))),
+    ("p99 us", lambda r, n: _number(r.rows[n].median("p99_us"))),
     ("p99 x C", lambda r, n: _ratio(r.ratio(n, "p99_us"))),
     ("PSS MiB", lambda r, n: f"{r.rows[n].median('pss_kib') / 1024:,.1f}"),
     ("errors", lambda r, n: f"{sum(s.errors for s in r.rows[n].samples)}"),
@@ -143,7 +148,7 @@ for name in {PEERS!r}:
 
 
 def load(directory: Path) -> list[Results]:
-    """Return what a directory has, in the order of its measuring."""
+    """Return what a directory has."""
     path = directory / "results.json"
     if not path.exists():
         return []
@@ -164,10 +169,11 @@ def save(directory: Path, results: Results) -> None:
     kept = {one.load: one for one in load(directory)}
     kept[results.load] = results
     where = machine()
-    loads = [asdict(one) for one in kept.values()]
+    order = [kept[name] for name in LOADS if name in kept]
+    loads = [asdict(one) for one in order]
     text = json.dumps({"machine": where, "loads": loads}, indent=1)
     (directory / "results.json").write_text(text + "\n")
-    (directory / "results.md").write_text(_page(where, list(kept.values())))
+    (directory / "results.md").write_text(_page(where, order))
 
 
 def _page(where: dict[str, str], all_results: list[Results]) -> str:

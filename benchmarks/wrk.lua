@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- What wrk asks for, and its result as a line of JSON.
 --
---     wrk -s wrk.lua ... URL -- [METHOD BODY_BYTES HEADERS]
+--     wrk -s wrk.lua ... URL -- [METHOD BODY_BYTES HEADERS PIPELINED]
 
 function init(arguments)
   wrk.method = arguments[1] or "GET"
@@ -12,6 +12,11 @@ function init(arguments)
   end
   for number = 0, tonumber(arguments[3] or "0") - 1 do
     wrk.headers["X-Bench-" .. number] = "value number " .. number
+  end
+  pipelined = tonumber(arguments[4] or "1")
+  if pipelined > 1 then
+    local all = string.rep(wrk.format(), pipelined)
+    request = function() return all end
   end
 end
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "handlers.h"
 
@@ -133,6 +134,25 @@ upload (struct request *request)
 }
 
 
+static struct MHD_Response *
+slow (struct request *request)
+{
+  static atomic_uint count;
+
+  if (0 == atomic_fetch_add (&count, 1) % 100)
+    (void) usleep (10000);
+  return hello (request);
+}
+
+
+static struct MHD_Response *
+blocking (struct request *request)
+{
+  (void) usleep (1000);
+  return hello (request);
+}
+
+
 static const struct handler handlers[] = {
   { "hello", &hello, false },
   { "varied", &varied, false },
@@ -142,6 +162,8 @@ static const struct handler handlers[] = {
   { "body", &body, false },
   { "file", &file, false },
   { "upload", &upload, false },
+  { "slow", &slow, false },
+  { "blocking", &blocking, false },
 };
 
 

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""pymhd. Usage: with_pymhd.py PORT WHAT [threads=N] [run=hub] [cert=PATH key=PATH]"""
+"""pymhd. Usage: with_pymhd.py PORT WHAT [threads=N] [polling=poll] [run=hub] [...]
+
+The rest is cert=PATH key=PATH, for TLS.
+"""
 
 import itertools
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -60,6 +64,19 @@ def upload(request: pymhd.Request) -> pymhd.Response:
     return pymhd.Response(b"%d\n" % len(request.body), headers=TEXT)
 
 
+def slow(request: pymhd.Request) -> pymhd.Response:
+    """Hold the thread now and then."""
+    if next(visitors) % 100 == 0:
+        time.sleep(0.01)
+    return hello(request)
+
+
+def blocking(request: pymhd.Request) -> pymhd.Response:
+    """Hold the thread each time."""
+    time.sleep(0.001)
+    return hello(request)
+
+
 def echo_blocking(stream: pymhd.Upgraded) -> None:
     """Send back what comes, in a thread of its own."""
     while data := stream.recv(65536):
@@ -103,6 +120,8 @@ def main() -> None:
     settings: dict[str, Any] = {"limits": pymhd.Limits(body=1 << 28)}
     threads = options.get("threads", "1")
     settings["threads"] = int(threads) if threads.isdigit() else threads
+    if "polling" in options:
+        settings["polling"] = options["polling"]
     if "cert" in options:
         settings["tls"] = pymhd.TLS(options["cert"], options["key"])  # type: ignore[attr-defined]
     handler = switching(options["run"]) if what == "echo" else globals()[what]
