@@ -15,6 +15,7 @@ says where.
 import argparse
 import datetime
 import fnmatch
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -45,6 +46,8 @@ def measure(
     load: Load, servers: Sequence[Server], rounds: int, seconds: float
 ) -> report.Results:
     """Go through the rounds of one load."""
+    when = datetime.datetime.now(datetime.UTC).isoformat(" ", "minutes")
+    load_average = os.getloadavg()[0]
     rows: dict[str, report.Row] = {server.name: report.Row() for server in servers}
     for number in range(rounds):
         # There and back: who comes late in one round is early in the next one.
@@ -61,7 +64,9 @@ def measure(
         load=load.name,
         title=load.title,
         note=load.note,
-        when=datetime.datetime.now(datetime.UTC).isoformat(" ", "minutes"),
+        anchor=load.anchor,
+        when=when,
+        load_average=load_average,
         rounds=rounds,
         seconds=seconds,
         rows=rows,

@@ -100,6 +100,7 @@ def _ours() -> list[Server]:
     return [
         Server("c", by_c, _c()),
         Server("c-pool", by_c, _c(pool)),
+        Server("c-external", connections | {"hello"}, _c("threads=0")),
         Server("pymhd", requests | connections | scaling | ECHO, _pymhd()),
         Server("pymhd-2", requests | connections | ECHO, _pymhd("threads=2")),
         Server(

@@ -23,6 +23,8 @@ class Load:
     client: Wrk | Ubench
     threads: int = 0
     """So many threads for those that have them, on all cores; 0: one core for all."""
+    anchor: str = "c"
+    """The server to which ratios are taken."""
     note: str = ""
 
 
@@ -78,6 +80,10 @@ def _scaling() -> list[Load]:
             f"GET, a new response each time, {count} connections",
             "connections",
             Wrk(count),
+            anchor="c-external",
+            note="Ratios are to C with a loop of its own, since the epoll thread of "
+            "libmicrohttpd stalls: when exactly 128 connections are ready, it waits "
+            "for others before it serves them.",
         )
         for count in CONNECTIONS
     ]

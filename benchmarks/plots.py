@@ -18,7 +18,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 Results = dict[str, Any]
-COLOURS = {"c": "#444444", "c-pool": "#888888"}
+COLOURS = {"c": "#444444", "c-pool": "#888888", "c-external": "#666666"}
 OURS, OTHERS = "#c0392b", "#7fa6c9"
 COLUMNS = 3
 

@@ -17,7 +17,6 @@ from loads import LOADS
 
 from pymhd._library import lib, to_str
 
-ANCHOR = "c"
 PEERS = (
     *("bjoern", "fastwsgi", "socketify", "granian", "uvicorn", "aiohttp"),
     *("picows", "websockets", "uvloop", "httptools"),
@@ -45,14 +44,17 @@ class Results:
     load: str
     title: str
     note: str
+    anchor: str
     when: str
+    load_average: float
+    """Of the machine in the minute before: what others did at the same time."""
     rounds: int
     seconds: float
     rows: dict[str, Row]
 
     def ratio(self, name: str, what: str) -> float | None:
         """Return the median over the rounds of the ratio to C in the same round."""
-        anchor = self.rows.get(ANCHOR, Row()).samples
+        anchor = self.rows.get(self.anchor, Row()).samples
         pairs = zip(self.rows[name].samples, anchor, strict=False)
         ratios = [
             getattr(sample, what) / getattr(base, what)
@@ -97,7 +99,8 @@ def table(results: Results) -> str:
         f"### {results.load}",
         "",
         f"{results.title}. Medians of {results.rounds} rounds of "
-        f"{results.seconds:g} s, {results.when}.",
+        f"{results.seconds:g} s, {results.when}, load average before: "
+        f"{results.load_average:.1f}.",
     ]
     lines += [results.note] * bool(results.note)
     lines += ["", "| server | " + " | ".join(name for name, _ in columns) + " |"]

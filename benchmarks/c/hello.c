@@ -4,10 +4,11 @@
  *
  * usage: hello PORT WHAT [threads=N] [pool=BYTES] [file=PATH] [cert=PATH key=PATH]
  *
- * WHAT is the name of a handler in handlers.c.  threads=1 is one epoll thread, N a pool
- * of N, 0 a thread for each connection.  pool is the memory of a connection;
- * without it, it is libmicrohttpd's default.
+ * WHAT is the name of a handler in handlers.c.  threads=1 is one epoll thread of
+ * libmicrohttpd's, N a pool of N, 0 a loop of our own that calls MHD_run().
+ * pool is the memory of a connection; without it, it is libmicrohttpd's default.
  */
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,10 +135,9 @@ start (char **arguments)
   const char *const cert = option (arguments + 3, "cert");
   const unsigned int count
     = NULL == threads ? 1 : (unsigned int) atoi (threads);
-  unsigned int flags = 0 == count
-                       ? MHD_USE_THREAD_PER_CONNECTION
-                       | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL
-                       : MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO;
+  unsigned int flags
+    = MHD_USE_TURBO
+      | (0 == count ? MHD_USE_EPOLL : MHD_USE_EPOLL_INTERNAL_THREAD);
   struct MHD_OptionItem options[5];
   size_t n = 0;
 
@@ -166,10 +166,34 @@ start (char **arguments)
 }
 
 
+static void
+serve (struct MHD_Daemon *daemon)
+{
+  struct pollfd ready = {
+    .fd = MHD_get_daemon_info (daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd,
+    .events = POLLIN
+  };
+
+  for (;;)
+  {
+    MHD_UNSIGNED_LONG_LONG wait;
+
+    if (MHD_YES == MHD_get_timeout (daemon, &wait))
+      (void) poll (&ready, 1, (int) wait);
+    else
+      (void) poll (&ready, 1, -1);
+    (void) MHD_run (daemon);
+  }
+}
+
+
 int
 main (int argc,
       char **argv)
 {
+  struct MHD_Daemon *daemon;
+  const char *threads;
+
   if (argc > 2)
     handler = find_handler (argv[2], option (argv + 3, "file"));
   if (NULL == handler)
@@ -177,10 +201,15 @@ main (int argc,
     fprintf (stderr, "usage: hello PORT WHAT [NAME=VALUE...]\n");
     return 2;
   }
-  if (NULL == start (argv))
+  daemon = start (argv);
+  if (NULL == daemon)
   {
     fprintf (stderr, "libmicrohttpd does not start\n");
     return 1;
   }
+  threads = option (argv + 3, "threads");
+  if ( (NULL != threads) &&
+       (0 == atoi (threads)) )
+    serve (daemon);
   return pause ();
 }

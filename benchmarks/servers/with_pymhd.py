@@ -83,10 +83,10 @@ def echo_blocking(stream: pymhd.Upgraded) -> None:
         stream.sendall(data)
 
 
-class EchoProtocol:
+class EchoProtocol(pymhd.Protocol):
     """Send back what comes, in the shape of asyncio.Protocol."""
 
-    def connection_made(self, transport: Any) -> None:
+    def connection_made(self, transport: pymhd.Transport) -> None:
         """Keep what writes."""
         self._write = transport.write
 
