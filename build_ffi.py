@@ -112,7 +112,7 @@ def build() -> FFI:
         depends=sorted(f"csrc/{file.name}" for file in ROOT.glob("csrc/*.h")),
         include_dirs=["csrc"],
         extra_compile_args=FLAGS + cflags,
-        extra_link_args=["-pthread", *libs],
+        extra_link_args=["-pthread", *libs, "-ldl"],
     )
     return ffi
 

@@ -8,12 +8,13 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "tls.h"
 
 /* One accepted connection, from NOTIFY_CONNECTION STARTED to CLOSED; then, where
    clients are watched, it goes to gone_clients: epoll may just have told of it. */
@@ -25,7 +26,9 @@ struct client
   struct client *next_hung_up;
   int fd;
   bool watched;                 /* guarded by the daemon's lock */
-  char address[80];             /* "host port", "host port flow scope" or "" */
+  bool undescribed;             /* its TLS: it has not done its handshake */
+  char address[128];            /* "host port", "host port flow scope" or "";
+                                   over TLS "\tprotocol\tcipher" behind it */
 };
 
 
@@ -88,6 +91,9 @@ client_begin (struct pymhd_daemon *daemon,
   format_address (client->address, sizeof (client->address),
                   NULL == info ? NULL : info->client_addr);
   client->watcher.of = OF_CLIENT;
+  client->undescribed = daemon->tls;
+  if (daemon->tls)
+    tls_prepare (daemon, connection);
   client->watched = (-1 != client->fd) && daemon->edge_triggered &&
                     pump_watch (daemon, client->fd, EPOLLRDHUP | EPOLLONESHOT,
                                 &client->watcher);
@@ -184,7 +190,7 @@ client_notify (void *cls,
   *socket_context = NULL;
   /* At its limit libmicrohttpd listens again only when it runs once more. */
   if (! daemon->calls_back)
-    daemon->closed = true;
+    pump_run_again (daemon, 1);
   /* 0.9.72 closes connections above the limit that it has never started. */
   if (0 != atomic_load (&daemon->connections))
     atomic_fetch_sub (&daemon->connections, 1);
@@ -259,9 +265,19 @@ clients_tend (struct pymhd_daemon *daemon)
 const char *
 client_address (struct MHD_Connection *connection)
 {
-  const struct client *const client = client_of (connection);
+  struct client *const client = client_of (connection);
 
-  return NULL == client ? "" : client->address;
+  if (NULL == client)
+    return "";
+  if (client->undescribed)
+  {
+    const size_t size = strlen (client->address);
+
+    client->undescribed = false;
+    tls_describe (connection, client->address + size,
+                  sizeof (client->address) - size);
+  }
+  return client->address;
 }
 
 

@@ -64,11 +64,37 @@ make_refusals (struct pymhd_daemon *daemon)
 }
 
 
+/* Those that are not given are left out: libmicrohttpd takes no NULL. */
+static void
+choose_tls_options (struct MHD_OptionItem options[6],
+                    const struct pymhd_settings *settings)
+{
+  const struct MHD_OptionItem all[] = {
+    { MHD_OPTION_HTTPS_MEM_CERT, 0, (void *) (uintptr_t) settings->cert },
+    { MHD_OPTION_HTTPS_MEM_KEY, 0, (void *) (uintptr_t) settings->key },
+    { MHD_OPTION_HTTPS_KEY_PASSWORD, 0, (void *) (uintptr_t) settings->password },
+    { MHD_OPTION_HTTPS_MEM_TRUST, 0, (void *) (uintptr_t) settings->client_ca },
+    { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *) (uintptr_t) settings->priorities },
+  };
+  size_t count = 0;
+  size_t i;
+
+  for (i = 0; i < sizeof (all) / sizeof (*all); i++)
+    if (NULL != all[i].ptr_value)
+      options[count++] = all[i];
+  options[count] = (struct MHD_OptionItem) { MHD_OPTION_END, 0, NULL };
+}
+
+
 static struct MHD_Daemon *
 start (struct pymhd_daemon *daemon,
        const struct pymhd_settings *settings)
 {
-  return MHD_start_daemon (settings->flags | MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG,
+  const unsigned int tls = daemon->tls ? MHD_USE_TLS : 0;
+  struct MHD_OptionItem tls_options[6];
+
+  choose_tls_options (tls_options, settings);
+  return MHD_start_daemon (settings->flags | tls | MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG,
                            0,
                            NULL, NULL,
                            &request_access, daemon,
@@ -95,6 +121,8 @@ start (struct pymhd_daemon *daemon,
                            1,
                            MHD_OPTION_THREAD_STACK_SIZE,
                            settings->stack,
+                           MHD_OPTION_ARRAY,
+                           tls_options,
                            /* It warns of a pool of none or one. */
                            1 < settings->pool
                            ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END,
@@ -144,6 +172,8 @@ pymhd_daemon_start (struct pymhd_daemon *daemon,
 
   response_drain ();
   take_flags (daemon, settings->flags);
+  daemon->tls = NULL != settings->cert;
+  daemon->client_ca = NULL != settings->client_ca;
   daemon->body_limit = settings->body;
   daemon->stop_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   error = -1 == daemon->stop_fd ? errno : pump_open (daemon);
@@ -236,6 +266,7 @@ pymhd_daemon_stop (struct pymhd_daemon *daemon)
   if (daemon->calls_back)
     pymhd_daemon_quiesce (daemon);
   hub_end (daemon);
+  atomic_store (&daemon->late, true);
   if (daemon->per_connection)
     sessions_release (daemon);
   else

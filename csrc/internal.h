@@ -109,6 +109,8 @@ struct pymhd_daemon
   bool per_connection;          /* each connection has one, which waits for its end */
   bool edge_triggered;          /* libmicrohttpd uses epoll */
   bool selects;                 /* the pump drives it by select() */
+  bool tls;
+  bool client_ca;               /* clients must have a certificate */
   bool sessions_ended;          /* stop(): no more of them; session.c's lock */
   size_t body_limit;
   struct pymhd_response *refusal[REFUSALS];
@@ -119,6 +121,7 @@ struct pymhd_daemon
   atomic_int_fast64_t next_token;       /* of requests that call back */
   atomic_bool refusing;         /* stop() has begun */
   atomic_bool wants_python;     /* pymhd_pump() is to return to Python */
+  atomic_bool late;             /* stop() waits no longer */
   atomic_bool dead;             /* we are a fork's child: nothing may be called */
 
   /* A leaf: guards clients, reason, and stop_fd and wake_fd against their end. */
@@ -139,7 +142,7 @@ struct pymhd_daemon
   bool unfinished;              /* libmicrohttpd wants to run at once */
   int in_vain;                  /* how often it has, and has told us nothing */
   bool answered;                /* there are answers that it has not seen */
-  bool closed;                  /* a connection has: it has more to do */
+  int runs_left;                /* how often it must run for what has been closed */
   struct slots asked;           /* requests that wait for Python's answer */
   struct request *gone;         /* ended, while events may point to their bodies */
   struct request *spare;        /* ended, for the next ones */
@@ -154,6 +157,7 @@ struct pymhd_daemon
 
   struct session *closing;      /* for the driver to close; session.c's lock */
   struct session *lingering;    /* the driver's alone */
+  struct relay *ready_relays;   /* the same */
 
   struct pymhd_daemon *next;    /* all daemons, for a fork's child */
   struct pymhd_daemon *previous;
@@ -327,12 +331,15 @@ hub_free (struct pymhd_daemon *daemon);
 
 /* --- session.c --- */
 
+struct relay;
 struct session;
 
-/* NULL if memory is short, or stop() has ended them all. */
+/* Takes the relay over, NULL without TLS.  NULL if memory is short, or stop() has
+   ended them all. */
 struct session *
 session_new (struct pymhd_daemon *daemon,
              int fd,
+             struct relay *relay,
              struct MHD_UpgradeResponseHandle *urh,
              bool of_hub,
              int64_t *token);
@@ -344,6 +351,10 @@ sessions_release (struct pymhd_daemon *daemon);
 
 void
 sessions_forked (void);
+
+/* Any thread: whether somebody has closed it. */
+bool
+session_is_closing (struct session *session);
 
 /* --- linger.c: how they end --- */
 
@@ -359,6 +370,15 @@ sessions_close_pending (struct pymhd_daemon *daemon);
 /* The pump: epoll says that a lingering session has input or has ended. */
 void
 session_readable (struct watcher *watcher);
+
+/* The pump: begins to move what comes over TLS. */
+void
+session_begin (struct session *session);
+
+/* The pump, when all that epoll said has been read: moves what is ready over
+   TLS. */
+void
+sessions_relay (struct pymhd_daemon *daemon);
 
 /* The pump: ends sessions that lingered too long.  Milliseconds until the
    next one, -1 for none. */
@@ -392,6 +412,11 @@ pump_add (struct pymhd_daemon *daemon,
 void
 pump_wake (struct pymhd_daemon *daemon);
 
+/* libmicrohttpd must run so often from now on, whatever it says itself. */
+void
+pump_run_again (struct pymhd_daemon *daemon,
+                int times);
+
 /* Says CLOSE to an upgraded connection, and sees that it is carried out. */
 void
 pump_close (struct pymhd_daemon *daemon,
@@ -400,7 +425,7 @@ pump_close (struct pymhd_daemon *daemon,
 /* Whose descriptor it is that epoll tells of: the first member of its owner. */
 struct watcher
 {
-  enum { OF_MHD, OF_WAKE, OF_CLIENT, OF_SESSION, OF_LINK } of;
+  enum { OF_MHD, OF_WAKE, OF_CLIENT, OF_SESSION, OF_RELAY, OF_LINK } of;
 };
 
 /* Watches fd for epoll's events; the watcher must outlive that. */

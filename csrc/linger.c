@@ -29,6 +29,8 @@ finish (struct session *session)
   struct pymhd_daemon *const daemon = session->daemon;
 
   session_forget (session);
+  if (NULL != session->relay)
+    relay_free (session->relay);
   /* Python's duplicate stays open as long as a call is blocked on it. */
   (void) shutdown (session->fd, SHUT_RDWR);
   pump_close (daemon, session->urh);
@@ -62,7 +64,9 @@ drain (struct session *session)
 static void
 say_goodbye (struct session *session)
 {
-  session_linger (session);
+  session_enter (session, LINGERING);
+  if (NULL != session->relay)
+    tls_bye (&session->relay->tls);
   session->deadline_ms = monotonic_ms () + LINGER_MS;
   (void) shutdown (session->fd, SHUT_WR);
 }
@@ -77,6 +81,8 @@ session_wait (struct session *session)
     { .fd = session->daemon->stop_fd, .events = POLLIN },
   };
 
+  if (NULL != session->relay)
+    relay_wait (session->relay);
   while ( (-1 == sem_wait (&session->closed)) &&
           (EINTR == errno) )
     ;
@@ -95,22 +101,55 @@ session_wait (struct session *session)
 
 
 static void
-leave_lingering (struct session *session)
+leave_list (struct session *session)
 {
-  struct pymhd_daemon *const daemon = session->daemon;
-
-  pump_unwatch (daemon, session->fd);
   if (NULL != session->previous)
     session->previous->next = session->next;
   else
-    daemon->lingering = session->next;
+    session->daemon->lingering = session->next;
   if (NULL != session->next)
     session->next->previous = session->previous;
+}
+
+
+static void
+enter_list (struct session *session)
+{
+  struct pymhd_daemon *const daemon = session->daemon;
+
+  session->previous = NULL;
+  session->next = daemon->lingering;
+  if (NULL != session->next)
+    session->next->previous = session;
+  daemon->lingering = session;
+}
+
+
+static void
+leave_lingering (struct session *session)
+{
+  if (LINGERING == session->state)
+    pump_unwatch (session->daemon, session->fd);
+  leave_list (session);
   finish (session);
 }
 
 
-/* The pump's thread. */
+/* All that Python wrote is the kernel's to send. */
+static void
+linger (struct session *session)
+{
+  say_goodbye (session);
+  if ( (drain (session)) ||
+       (! pump_watch (session->daemon, session->fd, EPOLLIN,
+                      &session->watcher)) )
+    finish (session);
+  else
+    enter_list (session);
+}
+
+
+/* The pump's thread.  What it says of TLS, sessions_relay() does. */
 void
 sessions_close_pending (struct pymhd_daemon *daemon)
 {
@@ -120,18 +159,48 @@ sessions_close_pending (struct pymhd_daemon *daemon)
   for (; NULL != session; session = next)
   {
     next = session->next;
-    say_goodbye (session);
-    if ( (drain (session)) ||
-         (! pump_watch (daemon, session->fd, EPOLLIN, &session->watcher)) )
+    if (NULL == session->relay)
     {
-      finish (session);
+      linger (session);
       continue;
     }
-    session->previous = NULL;
-    session->next = daemon->lingering;
-    if (NULL != session->next)
-      session->next->previous = session;
-    daemon->lingering = session;
+    session_enter (session, FLUSHING);
+    enter_list (session);
+    relay_close (session->relay);
+    relay_ready (&session->relay->app.watcher);
+  }
+}
+
+
+/* The pump's thread. */
+void
+session_begin (struct session *session)
+{
+  if (NULL == session->relay)
+    return;
+  relay_move (session->relay);
+  relay_watch (session->relay);
+}
+
+
+/* The pump's thread. */
+void
+sessions_relay (struct pymhd_daemon *daemon)
+{
+  struct relay *relay;
+
+  while (NULL != (relay = relay_next_ready (daemon)))
+  {
+    relay_move (relay);
+    if ( (FLUSHING == relay->session->state) &&
+         (relay_is_through (relay)) )
+    {
+      relay_unwatch (relay);
+      leave_list (relay->session);
+      linger (relay->session);
+    }
+    else
+      relay_watch (relay);
   }
 }
 
@@ -144,6 +213,19 @@ session_readable (struct watcher *watcher)
 
   if (drain (session))
     leave_lingering (session);
+}
+
+
+/* How long the session may still take. */
+static int64_t
+left_ms (const struct session *session,
+         int64_t now)
+{
+  if (FLUSHING == session->state)
+    return relay_patience (session->relay);
+  if (atomic_load (&session->daemon->refusing))
+    return 0;
+  return session->deadline_ms - now;
 }
 
 
@@ -161,11 +243,10 @@ sessions_linger (struct pymhd_daemon *daemon)
   now = monotonic_ms ();
   for (session = daemon->lingering; NULL != session; session = next)
   {
-    const int64_t left = session->deadline_ms - now;
+    const int64_t left = left_ms (session, now);
 
     next = session->next;
-    if ( (0 >= left) ||
-         (atomic_load (&daemon->refusing)) )
+    if (0 >= left)
       leave_lingering (session);
     else if ( (-1 == earliest) ||
               (left < earliest) )

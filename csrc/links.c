@@ -130,7 +130,7 @@ hub_begin (void *cls,
   /* Fails on a UNIX socket, which has nothing to switch off. */
   (void) setsockopt (sock, IPPROTO_TCP, TCP_NODELAY, &on, sizeof (on));
   if (NULL != link)
-    session = session_new (daemon, sock, urh, true, &token);
+    session = session_new (daemon, sock, NULL, urh, true, &token);
   request_upgraded (req_cls);
   client_upgraded (daemon, connection);
   if (NULL == session)

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "relay.h"
 
 #define READY 256
 /* How soon it is looked again whether a client's last bytes have been read, where
@@ -154,12 +155,22 @@ pymhd_pump_wake (struct pymhd_daemon *daemon)
 
 
 void
+pump_run_again (struct pymhd_daemon *daemon,
+                int times)
+{
+  if (daemon->runs_left < times)
+    daemon->runs_left = times;
+}
+
+
+void
 pump_close (struct pymhd_daemon *daemon,
             struct MHD_UpgradeResponseHandle *urh)
 {
   (void) MHD_upgrade_action (urh, MHD_UPGRADE_ACTION_CLOSE);
+  /* Over TLS it first ends the forwarding that it believes in. */
   if (! daemon->calls_back)
-    daemon->closed = true;
+    pump_run_again (daemon, daemon->tls ? 2 : 1);
 }
 
 
@@ -169,7 +180,8 @@ run (struct pymhd_daemon *daemon)
 {
   MHD_UNSIGNED_LONG_LONG ms;
 
-  daemon->closed = false;
+  if (0 < daemon->runs_left)
+    daemon->runs_left--;
   if (daemon->selects)
     select_run (daemon);
   else
@@ -216,7 +228,7 @@ patience_of_mhd (struct pymhd_daemon *daemon)
 {
   MHD_UNSIGNED_LONG_LONG ms;
 
-  if (daemon->closed)
+  if (0 != daemon->runs_left)
     return 0;
   /* Before 1.0 it runs at once, for ever, if a client fills its memory with
      the line of a chunk that does not end. */
@@ -284,8 +296,12 @@ wait_epoll (struct pymhd_daemon *daemon,
     case OF_LINK:
       hub_ready (watcher, ready[i].events);
       break;
+    case OF_RELAY:
+      relay_ready (watcher);
+      break;
     }
   }
+  sessions_relay (daemon);
 }
 
 

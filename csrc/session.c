@@ -21,6 +21,7 @@ static struct slots live;
 struct session *
 session_new (struct pymhd_daemon *daemon,
              int fd,
+             struct relay *relay,
              struct MHD_UpgradeResponseHandle *urh,
              bool of_hub,
              int64_t *token)
@@ -33,9 +34,12 @@ session_new (struct pymhd_daemon *daemon,
     .watcher = { OF_SESSION },
     .daemon = daemon,
     .fd = fd,
+    .relay = relay,
     .urh = urh,
     .of_hub = of_hub,
   };
+  if (NULL != relay)
+    relay->session = session;
   (void) sem_init (&session->closed, 0, 0);
   (void) pthread_mutex_lock (&lock);
   session->token = daemon->sessions_ended ? 0 : slots_add (&live, session);
@@ -49,6 +53,16 @@ session_new (struct pymhd_daemon *daemon,
     return NULL;
   }
   return session;
+}
+
+
+/* "per-connection": its thread looks again what has become of it. */
+static void
+wake (struct session *session)
+{
+  (void) sem_post (&session->closed);
+  if (NULL != session->relay)
+    relay_wake (session->relay);
 }
 
 
@@ -69,7 +83,7 @@ pymhd_session_close (int64_t token)
     daemon = session->daemon;
     session->state = CLOSING;
     if (daemon->per_connection)
-      (void) sem_post (&session->closed);
+      wake (session);
     else
     {
       session->next = daemon->closing;
@@ -100,6 +114,17 @@ pymhd_session_dup (int64_t token)
 }
 
 
+static void
+end_input (struct session *session,
+           int how)
+{
+  if (NULL != session->relay)
+    relay_shutdown (session->relay, how);
+  else
+    (void) shutdown (session->fd, how);
+}
+
+
 /* Any thread: wakes whoever is blocked on a session of the daemon's, reading
    (SHUT_RD) or both (SHUT_RDWR).  The descriptors are libmicrohttpd's, and
    valid as long as the table has them.  Nobody is blocked on one of the hub's,
@@ -119,7 +144,7 @@ pymhd_sessions_shutdown (struct pymhd_daemon *daemon,
          (LIVE != session->state) ||
          ( (session->of_hub) && (SHUT_RD != how) ) )
       continue;
-    (void) shutdown (session->fd, how);
+    end_input (session, how);
     count++;
   }
   (void) pthread_mutex_unlock (&lock);
@@ -140,6 +165,36 @@ pymhd_sessions_live (void)
 }
 
 
+/* Any thread.  The errno of what has ended a TLS connection, of which Python's
+   descriptor can only tell that it has ended; 0 for an orderly end. */
+int
+pymhd_session_error (int64_t token)
+{
+  struct session *session;
+  int error = 0;
+
+  (void) pthread_mutex_lock (&lock);
+  session = slots_get (&live, token);
+  if ( (NULL != session) &&
+       (NULL != session->relay) )
+    error = atomic_load (&session->relay->error);
+  (void) pthread_mutex_unlock (&lock);
+  return error;
+}
+
+
+bool
+session_is_closing (struct session *session)
+{
+  bool closing;
+
+  (void) pthread_mutex_lock (&lock);
+  closing = LIVE != session->state;
+  (void) pthread_mutex_unlock (&lock);
+  return closing;
+}
+
+
 void
 session_forget (struct session *session)
 {
@@ -150,10 +205,11 @@ session_forget (struct session *session)
 
 
 void
-session_linger (struct session *session)
+session_enter (struct session *session,
+               enum state state)
 {
   (void) pthread_mutex_lock (&lock);
-  session->state = LINGERING;
+  session->state = state;
   (void) pthread_mutex_unlock (&lock);
 }
 
@@ -198,8 +254,15 @@ sessions_release (struct pymhd_daemon *daemon)
   struct session *session;
   uint32_t at = 0;
 
-  while (NULL != (session = sessions_take_live (daemon, &at)))
-    (void) sem_post (&session->closed);
+  while (NULL != sessions_take_live (daemon, &at))
+    ;
+  /* Those, and others that Python has closed and that may still be flushing. */
+  at = 0;
+  (void) pthread_mutex_lock (&lock);
+  while (NULL != (session = slots_next (&live, &at)))
+    if (daemon == session->daemon)
+      wake (session);
+  (void) pthread_mutex_unlock (&lock);
 }
 
 
@@ -207,7 +270,13 @@ sessions_release (struct pymhd_daemon *daemon)
 void
 sessions_forked (void)
 {
+  struct session *session;
+  uint32_t at = 0;
+
   (void) pthread_mutex_init (&lock, NULL);
+  while (NULL != (session = slots_next (&live, &at)))
+    if (NULL != session->relay)
+      relay_forked (session->relay);
   /* Not freed: another thread may have been in the middle of that. */
   live = (struct slots) { 0 };
 }

@@ -6,19 +6,21 @@
 #ifndef PYMHD_SESSION_H
 #define PYMHD_SESSION_H
 
-#include "internal.h"
+#include "relay.h"
 
-enum state { LIVE, CLOSING, LINGERING };
+/* FLUSHING: over TLS, what Python wrote before it closed is on its way out. */
+enum state { LIVE, CLOSING, FLUSHING, LINGERING };
 
 struct session
 {
   struct watcher watcher;
-  struct session *next;         /* of closing or of lingering */
+  struct session *next;         /* of closing or of lingering (or flushing) */
   struct session *previous;     /* of lingering */
   struct pymhd_daemon *daemon;
   struct MHD_UpgradeResponseHandle *urh;
   int64_t token;
   int fd;                       /* libmicrohttpd's: valid until CLOSE */
+  struct relay *relay;          /* to Python's descriptor; NULL without TLS */
   enum state state;
   bool of_hub;
   sem_t closed;                 /* "per-connection": Python has closed it */
@@ -32,9 +34,11 @@ struct session
 void
 session_forget (struct session *session);
 
-/* The driver: Python has closed the session, which lingers from now on. */
+/* The driver: Python has closed the session, which flushes or lingers from now
+   on. */
 void
-session_linger (struct session *session);
+session_enter (struct session *session,
+               enum state state);
 
 /* The pump: the sessions that have been closed since. */
 struct session *

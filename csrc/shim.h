@@ -51,6 +51,11 @@ struct pymhd_settings
   size_t memory;
   size_t stack;
   size_t body;
+  const char *cert;             /* PEM, NULL without TLS, as all of these */
+  const char *key;
+  const char *password;
+  const char *client_ca;
+  const char *priorities;
 };
 
 struct pymhd_daemon *
@@ -252,6 +257,28 @@ pymhd_sessions_shutdown (struct pymhd_daemon *daemon,
 
 int64_t
 pymhd_sessions_live (void);
+
+int
+pymhd_session_error (int64_t session);
+
+/* --- gnutls.c: whether TLS can be had, with this certificate --- */
+
+int
+pymhd_tls_supported (void);
+
+const char *
+pymhd_tls_error (int error);
+
+int
+pymhd_tls_check_pair (const char *cert,
+                      const char *key,
+                      const char *password);
+
+int
+pymhd_tls_check_ca (const char *ca);
+
+int
+pymhd_tls_check_priorities (const char *priorities);
 
 /* --- log.c: libmicrohttpd's messages, kept in C until a Python thread takes them --- */
 

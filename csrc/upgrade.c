@@ -9,11 +9,12 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "relay.h"
 
 /* As libmicrohttpd's experimental interface has it: NULL for a NULL handler
    or without memory, "Connection: Upgrade" added, the handler called once for
@@ -42,20 +43,65 @@ pymhd_queue_upgrade (struct MHD_Connection *connection,
 }
 
 
+/* An upgraded connection on its way to Python. */
+struct stream
+{
+  int fd;                       /* Python's; -1: there is none */
+  int peer;                     /* the connection's own, libmicrohttpd's */
+  struct relay *relay;          /* between the two, over TLS */
+};
+
+
 /* A descriptor for Python: its own number, since closing libmicrohttpd's would
-   abort the process, blocking, and not held back by Nagle. */
-static int
-duplicate (int sock)
+   abort the process, blocking, and not held back by Nagle.  Fails with errno. */
+static struct stream
+open_stream (struct pymhd_daemon *daemon,
+             struct MHD_Connection *connection,
+             int sock)
 {
   const int on = 1;
-  const int flags = fcntl (sock, F_GETFL);
+  struct stream stream = { .fd = -1, .peer = sock };
+  int flags;
 
+  if (daemon->tls)
+  {
+    stream.relay = relay_new (daemon, connection, &stream.fd);
+    if (NULL != stream.relay)
+      stream.peer = stream.relay->peer.fd;
+  }
+  else if ( (-1 != (flags = fcntl (sock, F_GETFL))) &&
+            (-1 != fcntl (sock, F_SETFL, flags & ~O_NONBLOCK)) )
+    stream.fd = fcntl (sock, F_DUPFD_CLOEXEC, 3);
   /* Fails on a UNIX socket, which has nothing to switch off. */
-  (void) setsockopt (sock, IPPROTO_TCP, TCP_NODELAY, &on, sizeof (on));
-  if ( (-1 == flags) ||
-       (-1 == fcntl (sock, F_SETFL, flags & ~O_NONBLOCK)) )
-    return -1;
-  return fcntl (sock, F_DUPFD_CLOEXEC, 3);
+  if (-1 != stream.fd)
+    (void) setsockopt (stream.peer, IPPROTO_TCP, TCP_NODELAY, &on, sizeof (on));
+  return stream;
+}
+
+
+static void
+close_stream (const struct stream *stream)
+{
+  if (NULL != stream->relay)
+    relay_free (stream->relay);
+  if (-1 != stream->fd)
+    (void) close (stream->fd);
+}
+
+
+/* The bytes that came early.  False if memory is short. */
+static bool
+write_early (struct text *text,
+             struct pymhd_event *event,
+             struct relay *relay,
+             const struct text *extra)
+{
+  event->text_at = (int64_t) text->size;
+  if ( (! text_add (text, extra->at, extra->size)) ||
+       ( (NULL != relay) && (! relay_take_early (relay, text)) ) )
+    return false;
+  event->text_size = (int64_t) text->size - event->text_at;
+  return true;
 }
 
 
@@ -64,16 +110,49 @@ duplicate (int sock)
    up to 0.9.76 closing it from another one is a use after free; one that serves
    others, too, must go on, and the pump closes it.  The session may be gone
    already, but where this thread is to close it. */
-static void
+static bool
 call_back (struct pymhd_daemon *daemon,
-           const struct pymhd_event *event,
-           const char *extra_in,
-           struct session *session)
+           struct pymhd_event *event,
+           struct session *session,
+           struct relay *relay,
+           const struct text *extra)
 {
-  pymhd_on_upgraded (daemon->owner, event, extra_in);
+  struct text early = { 0 };
+  const bool done = write_early (&early, event, relay, extra);
+
+  if (done)
+    pymhd_on_upgraded (daemon->owner, event, early.at);
+  else
+  {
+    (void) pymhd_session_close (event->session);
+    pymhd_on_abandoned (daemon->owner, event->request);
+  }
+  free (early.at);
   daemon_called_back (daemon);
   if (daemon->per_connection)
     session_wait (session);
+  return done;
+}
+
+
+/* The pump: Python reads of it in the batch. */
+static bool
+add_to_batch (struct pymhd_daemon *daemon,
+              struct pymhd_event *event,
+              struct session *session,
+              struct relay *relay,
+              const struct text *extra)
+{
+  if ( (write_early (&daemon->text, event, relay, extra)) &&
+       (pump_add (daemon, event)) )
+  {
+    session_begin (session);
+    return true;
+  }
+  (void) pymhd_session_close (event->session);
+  event->kind = PYMHD_EVENT_ABANDONED;
+  (void) pump_add (daemon, event);
+  return false;
 }
 
 
@@ -112,41 +191,35 @@ upgrade_begin (void *cls,
   struct pymhd_event event = { .kind = PYMHD_EVENT_UPGRADED };
   struct pymhd_daemon *const daemon = request_of_upgrade (req_cls,
                                                           &event.request);
-  struct session *session = NULL;
-  const int fd = duplicate (sock);
+  const struct stream stream = open_stream (daemon, connection, sock);
   const int error = errno;
+  const struct text extra = {
+    .at = (char *) (uintptr_t) extra_in, .size = extra_in_size
+  };
+  struct session *session = NULL;
 
   (void) cls;
-  if (-1 != fd)
-    session = session_new (daemon, sock, urh, false, &event.session);
+  event.fd = stream.fd;
+  if (-1 != stream.fd)
+    session = session_new (daemon, stream.peer, stream.relay, urh, false,
+                           &event.session);
   request_upgraded (req_cls);
   client_upgraded (daemon, connection);
-  if (-1 == fd)
-  {
-    upgrade_give_up (daemon, event.request, urh, strerror (error));
-    return;
-  }
-  /* stop() has looked at the table before this session was in it. */
-  if (atomic_load (&daemon->refusing))
-    (void) shutdown (sock, SHUT_RD);
-  event.fd = fd;
-  event.text_at = daemon->calls_back ? 0 : (int64_t) daemon->text.size;
-  event.text_size = (int64_t) extra_in_size;
   if (NULL == session)
-    upgrade_give_up (daemon, event.request, urh, "out of memory, or stop()");
-  else if (daemon->calls_back)
   {
-    call_back (daemon, &event, extra_in, session);
+    close_stream (&stream);
+    upgrade_give_up (daemon, event.request, urh,
+                     -1 == stream.fd ? strerror (error) : "out of memory, or stop()");
     return;
   }
-  else if ( (text_add (&daemon->text, extra_in, extra_in_size)) &&
-            (pump_add (daemon, &event)) )
-    return;
-  else
-  {
-    (void) pymhd_session_close (event.session);
-    event.kind = PYMHD_EVENT_ABANDONED;
-    (void) pump_add (daemon, &event);
-  }
-  (void) close (fd);
+  /* stop() has looked at the table before this session was in it, which may be
+     gone by now, but for a relay's. */
+  if ( (atomic_load (&daemon->refusing)) &&
+       (NULL != stream.relay) )
+    relay_shutdown (stream.relay, SHUT_RD);
+  else if (atomic_load (&daemon->refusing))
+    (void) shutdown (sock, SHUT_RD);
+  if (! (daemon->calls_back ? call_back : add_to_batch)
+        (daemon, &event, session, stream.relay, &extra))
+    (void) close (stream.fd);
 }

@@ -19,9 +19,11 @@ from pymhd.limits import Limits
 from pymhd.protocol import Protocol, Transport, broadcast
 from pymhd.request import Request
 from pymhd.response import Response
+from pymhd.tls import TLS, TLSInfo
 from pymhd.upgrade import Upgraded
 
 __all__ = [
+    "TLS",
     "CallError",
     "Daemon",
     "Limits",
@@ -32,6 +34,7 @@ __all__ = [
     "Response",
     "StartError",
     "StateError",
+    "TLSInfo",
     "Transport",
     "Upgraded",
     "broadcast",

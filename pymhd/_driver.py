@@ -19,9 +19,10 @@ from pymhd._exchange import Exchange
 from pymhd._hub import Hub
 from pymhd._library import ffi, lib, owned, to_str
 from pymhd.errors import StartError
+from pymhd.tls import TLS
 
 if TYPE_CHECKING:
-    from pymhd._mhd import DriverPtr
+    from pymhd._mhd import CData, DriverPtr
 
 __all__ = ["DRAIN_MS", "FOREVER_MS", "Driver", "OwnThreads", "Settings"]
 
@@ -45,6 +46,13 @@ class Settings(NamedTuple):
     memory: int
     stack: int
     body: int
+    tls: TLS | None
+
+
+def _strings(tls: TLS | None) -> "dict[str, CData]":
+    """Return the parts of it that there are, as members of struct pymhd_settings."""
+    parts = {} if tls is None else tls._parts()
+    return {name: ffi.new("char[]", part) for name, part in parts.items() if part}
 
 
 class Driver:
@@ -75,7 +83,10 @@ class Driver:
         return owned(pointer, lib.pymhd_daemon_free)
 
     def _start(self, settings: Settings) -> None:
-        c_settings = ffi.new("struct pymhd_settings *", settings._asdict())
+        fields = settings._asdict()
+        # csrc is given pointers into these: kept as long as libmicrohttpd may look.
+        self._strings = _strings(fields.pop("tls"))
+        c_settings = ffi.new("struct pymhd_settings *", fields | self._strings)
         if error := lib.pymhd_daemon_start(self._ptr, c_settings):
             _live.unregister(self._owner)
             reason = to_str(lib.pymhd_daemon_reason(self._ptr))

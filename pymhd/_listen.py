@@ -71,6 +71,7 @@ class Endpoint:
         unix: "str | os.PathLike[str] | None",
         sock: socket.socket | int | None,
         reuse_port: bool = False,
+        scheme: str = "http",
     ) -> None:
         _check_host(host)
         _check_port(port)
@@ -84,6 +85,7 @@ class Endpoint:
         self._reuse_port = reuse_port
         self._unix = None if unix is None else _check_path(unix)
         self._sock = sock
+        self._scheme = scheme
         # The socket, until somebody closes it: pop() gives it to one thread only.
         self._listening: list[socket.socket] = []
         self._address: tuple[str, int] | str | None = None
@@ -149,7 +151,8 @@ class Endpoint:
         host, port = address
         # Not every system can connect to the address that means all of them.
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        host = f"[{host}]" if ":" in host else host
+        return f"{self._scheme}://{host}:{port}"
 
     def end(self) -> None:
         """End the listening; of a socket that was given only our part in it."""

@@ -40,7 +40,7 @@ class Mode(NamedTuple):
     """How many threads libmicrohttpd itself is to have, 0 where it decides."""
 
 
-def choose(threads: object, polling: object = None) -> Mode:
+def choose(threads: object, polling: object = None, tls: bool = False) -> Mode:
     """Return what the arguments mean.
 
     Raises:
@@ -52,14 +52,15 @@ def choose(threads: object, polling: object = None) -> Mode:
     if threads == "per-connection":
         return _per_connection(str(polling or "poll"))
     if threads == "external":
-        return _external(str(polling or "epoll"))
+        return _external("epoll" if tls else str(polling or "epoll"))
     if not isinstance(threads, int) or isinstance(threads, bool):
         raise TypeError(
             f'threads must be an int, "per-connection" or "external", not {threads!r}'
         )
     if threads < 1:
         raise ValueError(f"threads must be at least 1, not {threads}")
-    if polling is None:
+    # Over TLS an upgraded connection belongs to the pump (csrc/relay.c).
+    if polling is None or tls:
         return Mode(Pump, lib.MHD_USE_EPOLL, drivers=threads)
     flags = lib.MHD_USE_INTERNAL_POLLING_THREAD | _POLLING[str(polling)]
     return Mode(OwnThreads, flags, pool=threads)

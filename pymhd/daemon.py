@@ -26,12 +26,16 @@ from pymhd._sessions import Sessions
 from pymhd._signals import Interrupted, interrupting_signals
 from pymhd.errors import CallError, StartError, StateError
 from pymhd.limits import Limits, default_connections
+from pymhd.tls import TLS
 
 __all__ = ["Daemon"]
 
 assert _callbacks  # imported for the functions that it registers
 
 _STACK_BYTES = 8 << 20
+# Of an upgraded connection: libmicrohttpd's and ours; over TLS both have pairs.
+_DESCRIPTORS = 2
+_DESCRIPTORS_OVER_TLS = 5
 # What stop() takes beyond its timeout at most, where something is stuck.
 _STOP_MARGIN_SECONDS = 0.5
 
@@ -72,6 +76,8 @@ class Daemon(Loop):
             ``threads`` says; ``"per-connection"`` has no ``"epoll"``, and
             ``"external"`` no ``"poll"``. With ``"select"`` there is no connection
             whose descriptor is 1024 or more.
+        tls: A :class:`TLS`, for HTTPS. Then ``polling`` does not matter but to
+            ``"per-connection"``: it is None.
         limits: What clients are granted.
 
     Raises:
@@ -91,14 +97,19 @@ class Daemon(Loop):
         reuse_port: bool = False,
         threads: Threads = 1,
         polling: Polling | None = None,
+        tls: TLS | None = None,
         limits: Limits | None = None,
     ) -> None:
         check_handler(handler)
-        self._mode = choose(threads, polling)
+        if tls is not None and not isinstance(tls, TLS):
+            raise TypeError(f"tls must be a pymhd.TLS, not {tls!r}")
+        self._mode = choose(threads, polling, tls is not None)
         if limits is not None and not isinstance(limits, Limits):
             raise TypeError(f"limits must be a pymhd.Limits, not {limits!r}")
         self._handler = handler
-        self._endpoint = Endpoint(host, port, unix, sock, reuse_port)
+        self._tls = tls
+        scheme = "https" if tls else "http"
+        self._endpoint = Endpoint(host, port, unix, sock, reuse_port, scheme)
         self._limits = limits or Limits()
         # Guards _state and _stopper; reentrant, because a signal handler may call
         # stop() while the same thread is in here. start() holds it while it calls
@@ -162,7 +173,9 @@ class Daemon(Loop):
 
     def _shares(self) -> list[int]:
         """Divide the connections among the drivers: as many, or fewer, as threads."""
-        connections = self._limits.connections or default_connections()
+        connections = self._limits.connections or default_connections(
+            _DESCRIPTORS_OVER_TLS if self._tls else _DESCRIPTORS
+        )
         count = min(self._mode.drivers, connections)
         return [(connections + number) // count for number in range(count)]
 
@@ -182,6 +195,7 @@ class Daemon(Loop):
             memory=limits.memory,
             stack=_STACK_BYTES,
             body=limits.body,
+            tls=self._tls,
         )
         return mode.driver(exchange, settings)
 
@@ -215,7 +229,7 @@ class Daemon(Loop):
 
     @property
     def url(self) -> str:
-        """Where it is reached: ``http://127.0.0.1:8080``, ``unix:///run/my.sock``.
+        """Where it is reached: ``https://127.0.0.1:8080``, ``unix:///run/my.sock``.
 
         Raises:
             StateError: It has not been started.

@@ -39,7 +39,7 @@ class StartError(MHDError, OSError):
 
 
 class NotSupportedError(MHDError, NotImplementedError):
-    """The libmicrohttpd in use is too old, or was configured without this."""
+    """The libmicrohttpd in use, or the transport of a stream, cannot do this."""
 
 
 class StateError(MHDError, RuntimeError):

@@ -22,8 +22,8 @@ class Limits:
 
     connections: int | None = None
     """How many at once, upgraded ones included, at least 1. None: what the limit of
-    open files (``RLIMIT_NOFILE``) has room for, two descriptors each, since an upgraded
-    connection may take a second one. Wraps ``MHD_OPTION_CONNECTION_LIMIT``."""
+    open files (``RLIMIT_NOFILE``) has room for, if each is upgraded and takes
+    two descriptors, or five over TLS. Wraps ``MHD_OPTION_CONNECTION_LIMIT``."""
 
     connections_per_ip: int = 0
     """How many at once from one address; 0: no limit. With ``threads=N`` each of the
@@ -56,9 +56,9 @@ class Limits:
                 )
 
 
-def default_connections() -> int:
-    """Return how many connections the limit of open files has room for."""
+def default_connections(descriptors: int) -> int:
+    """Return how many connections of so many the limit of open files has room for."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if files == resource.RLIM_INFINITY:
         files = 1 << 20
-    return max(1, (files - _SPARE_DESCRIPTORS) // 2)
+    return max(1, (files - _SPARE_DESCRIPTORS) // descriptors)

@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from pymhd._fields import Headers, Query, tokens
 from pymhd.errors import StateError
+from pymhd.tls import TLSInfo
 
 __all__ = ["Address", "Request"]
 
@@ -130,13 +131,22 @@ class Request:
     @property
     def client(self) -> Address:
         """The peer's address, as :meth:`socket.socket.getpeername` gives it."""
-        host, *numbers = self._head()[_CLIENT].split(" ")
+        host, *numbers = self._head()[_CLIENT].partition("\t")[0].split(" ")
         match [int(number) for number in numbers]:
             case [port]:
                 return (host, port)
             case [port, flow, scope]:
                 return (host, port, flow, scope)
         return host
+
+    @property
+    def tls(self) -> TLSInfo | None:
+        """How the connection is encrypted; None without TLS."""
+        _, *words = self._head()[_CLIENT].split("\t")
+        if not words:
+            return None
+        version, cipher = words
+        return TLSInfo(version.replace("TLS", "TLSv"), cipher)
 
     @property
     def body(self) -> bytes:

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """An upgraded connection: a stream socket, and how its session begins and ends.
 
-The object owns a duplicate of the descriptor, so nothing that is done with it can hit
-one that libmicrohttpd has closed. The session's token tells csrc that we are through;
-csrc then lingers and closes (csrc/session.c).
+The object owns a duplicate of the descriptor, over TLS one end of a socket pair, so
+nothing that is done with it can hit one that libmicrohttpd has closed. The session's
+token tells csrc that we are through; csrc then lingers and closes (csrc/linger.c).
 """
 
 import contextlib
 import io
+import os
 import socket
 import threading
 import warnings
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Self, final
 
 from pymhd._library import lib
 from pymhd._stream_io import make_file
-from pymhd.errors import StateError
+from pymhd.errors import NotSupportedError, StateError
 from pymhd.request import Address, Request
 
 if TYPE_CHECKING:
@@ -252,7 +253,14 @@ class Upgraded:
         with self._socket() as sock:
             data = sock.recv(size)
             self._check_open()  # not closed by another thread meanwhile
+            if not data and size:
+                self._check_end()
             return data
+
+    def _check_end(self) -> None:
+        """Raise what ended a TLS connection, of which our descriptor knows nothing."""
+        if error := lib.pymhd_session_error(self._session):
+            raise OSError(error, os.strerror(error))
 
     def recv_into(self, buffer: "WriteableBuffer", size: int = 0) -> int:
         """Receive into a writable buffer; return the number of bytes, 0 at the end.
@@ -276,6 +284,8 @@ class Upgraded:
         with self._socket() as sock:
             count = sock.recv_into(buffer, size)
             self._check_open()
+            if not count and memoryview(buffer).nbytes:
+                self._check_end()
             return count
 
     # --- sending ---
@@ -304,9 +314,18 @@ class Upgraded:
         """Shut down one or both halves: ``socket.SHUT_RD``, ``SHUT_WR``, ``SHUT_RDWR``.
 
         Raises:
+            NotSupportedError: ``SHUT_WR`` over TLS, which has no such state: a client
+                answers our close_notify with its own and ends the connection.
             OSError: As of :meth:`socket.socket.shutdown`.
             StateError: Closed.
         """
+        if how == socket.SHUT_WR and self._request.tls is not None:
+            self._check_open()
+            raise NotSupportedError(
+                "TLS has no half-closed connection, and clients end theirs when they "
+                "see our close_notify: let the protocol say that nothing more comes, "
+                "and close()"
+            )
         with self._socket() as sock:
             sock.shutdown(how)
 

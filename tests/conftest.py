@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import secure
 from live import TIMEOUT, Serve, eventually, in_mode, run_to_its_end
 from sessions import Pair, Pairs
 
@@ -18,12 +19,20 @@ from pymhd import _live
 
 
 @pytest.fixture
-def serve() -> Iterator[Serve]:
+def transport(request: pytest.FixtureRequest) -> str:
+    """Tell what the daemons of a test speak: "plain", or "tls" (marks.py)."""
+    return str(getattr(request, "param", "plain"))
+
+
+@pytest.fixture
+def serve(transport: str) -> Iterator[Serve]:
     """Give a function that starts a daemon; stop all of them after the test."""
     daemons: list[pymhd.Daemon] = []
     loops: list[threading.Thread] = []
 
     def start(handler: Callable[[pymhd.Request], Any], **options: Any) -> pymhd.Daemon:
+        if transport == "tls":
+            options.setdefault("tls", secure.server_tls())
         options |= in_mode(options.pop("threads", 1))
         daemon = pymhd.Daemon(handler, **options)
         daemons.append(daemon)

@@ -12,7 +12,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import pymhd
 
@@ -103,8 +103,13 @@ def run_to_its_end(daemon: pymhd.Daemon) -> None:
 
 
 def connect(daemon: pymhd.Daemon) -> socket.socket:
-    """Connect a raw socket with a timeout to a daemon."""
-    return socket.create_connection(("127.0.0.1", daemon.port), timeout=TIMEOUT)
+    """Connect a socket with a timeout to a daemon, over TLS to one that has it."""
+    sock = socket.create_connection(("127.0.0.1", daemon.port), timeout=TIMEOUT)
+    if not daemon.url.startswith("https:"):
+        return sock
+    import secure  # which takes long to load
+
+    return cast("socket.socket", secure.Client(sock))
 
 
 def connect_to(address: Any, family: int = socket.AF_UNIX) -> socket.socket:

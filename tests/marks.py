@@ -12,6 +12,8 @@ from sessions import RUNS
 
 from pymhd import lib
 
+_FIXTURES = ("pair", "transport")
+
 each_mode = pytest.mark.parametrize("mode", MODES)
 every_mode = pytest.mark.parametrize("mode", ALL_MODES)
 each_way = pytest.mark.parametrize(
@@ -23,6 +25,23 @@ every_pair = pytest.mark.parametrize("pair", ALL_MODES, indirect=True)
 every_way = pytest.mark.parametrize(
     ("mode", "run"), [(mode, run) for mode in ALL_MODES for run in RUNS]
 )
+
+
+def over_tls_too(mark: pytest.MarkDecorator) -> pytest.MarkDecorator:
+    """Return a mark of the above with which a test also runs over TLS.
+
+    There the pump is the same for every way of polling, so MODES will do.
+    """
+    names, values = mark.args
+    names = (names,) if isinstance(names, str) else names
+    rows = [value if isinstance(value, tuple) else (value,) for value in values]
+    plain = [(*row, "plain") for row in rows]
+    tls = [(*row, "tls") for row in rows if row[0] in MODES]
+    return pytest.mark.parametrize(
+        (*names, "transport"),
+        plain + tls,
+        indirect=[name for name in (*names, "transport") if name in _FIXTURES],
+    )
 
 
 def has_ipv6() -> bool:

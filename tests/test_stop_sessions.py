@@ -18,7 +18,7 @@ from live import (
     upgrade_request,
     upgraded,
 )
-from marks import each_mode, each_way
+from marks import each_mode, each_way, over_tls_too
 from sessions import Run, switching
 
 import pymhd
@@ -30,7 +30,7 @@ def no_session_thread_is_left() -> bool:
     return not any("session" in thread.name for thread in threading.enumerate())
 
 
-@each_mode
+@over_tls_too(each_mode)
 def test_sessions_that_are_blocked_in_recv_are_woken(serve: Serve, mode: Mode) -> None:
     """They see the end of input and return; the clients see it, too."""
     ended: SimpleQueue[bytes] = SimpleQueue()
@@ -43,7 +43,7 @@ def test_sessions_that_are_blocked_in_recv_are_woken(serve: Serve, mode: Mode) -
     assert [ended.get(timeout=TIMEOUT) for _ in socks] == [b""] * 20
 
 
-@each_mode
+@over_tls_too(each_mode)
 def test_sessions_that_are_blocked_in_sendall_are_woken(
     serve: Serve, mode: Mode, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -63,7 +63,7 @@ def test_sessions_that_are_blocked_in_sendall_are_woken(
     assert caplog.text == ""
 
 
-@each_mode
+@over_tls_too(each_mode)
 def test_a_session_that_never_returns_is_cut_and_named(
     serve: Serve, mode: Mode, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -111,7 +111,7 @@ def test_an_upgrade_that_is_answered_after_stop_gave_up_leaves_nothing_behind(
     assert pymhd.lib.pymhd_sessions_live() == 0
 
 
-@each_way
+@over_tls_too(each_way)
 def test_an_upgrade_that_is_answered_while_it_stops_does_not_hold_it_up(
     serve: Serve, mode: Mode, run: Run
 ) -> None:
@@ -141,7 +141,7 @@ def test_an_upgrade_that_is_answered_while_it_stops_does_not_hold_it_up(
         stopper.join(TIMEOUT)
 
 
-@each_mode
+@over_tls_too(each_mode)
 def test_a_stream_that_lingers_does_not_hold_it_up(serve: Serve, mode: Mode) -> None:
     """It was closed, only its client was not; stop() cuts that short."""
     switch = pymhd.Response.for_upgrade(lambda stream: None, "echo")
@@ -151,7 +151,7 @@ def test_a_stream_that_lingers_does_not_hold_it_up(serve: Serve, mode: Mode) -> 
         assert seconds_of(daemon.stop) < 0.6
 
 
-@each_mode
+@over_tls_too(each_mode)
 def test_a_flood_of_input_does_not_hold_up_the_end(serve: Serve, mode: Mode) -> None:
     """A client that never stops sending is cut."""
     switch = pymhd.Response.for_upgrade(echo, "echo")

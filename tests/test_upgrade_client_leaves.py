@@ -20,14 +20,14 @@ from live import (
     upgrade_request,
     upgraded,
 )
-from marks import every_mode, every_way
+from marks import every_mode, every_way, over_tls_too
 from sessions import Run, switching
 
 import pymhd
 from pymhd import _live
 
 
-@every_way
+@over_tls_too(every_way)
 def test_a_client_may_close_its_half_and_still_be_answered(
     serve: Serve, mode: Mode, run: Run
 ) -> None:
@@ -46,7 +46,7 @@ def test_a_client_may_close_its_half_and_still_be_answered(
         assert read_to_end(sock) == b"I have read: something"
 
 
-@every_mode
+@over_tls_too(every_mode)
 def test_a_clients_reset_is_an_exception_in_the_session(
     serve: Serve, mode: Mode, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -68,7 +68,7 @@ def test_a_clients_reset_is_an_exception_in_the_session(
     assert logged_errors(caplog) == []
 
 
-@every_way
+@over_tls_too(every_way)
 def test_clients_that_leave_before_the_101_do_no_harm(
     serve: Serve, mode: Mode, run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -24,13 +24,13 @@ from live import (
     upgrade_request,
     upgraded,
 )
-from marks import every_mode, every_way
+from marks import every_mode, every_way, over_tls_too
 from sessions import Run, switching
 
 import pymhd
 
 
-@every_way
+@over_tls_too(every_way)
 def test_a_stream_may_be_closed_from_many_threads_at_once(
     serve: Serve, mode: Mode, run: Run
 ) -> None:
@@ -52,7 +52,7 @@ def test_a_stream_may_be_closed_from_many_threads_at_once(
     eventually(lambda: daemon.connections == 0, "the end of the connections")
 
 
-@every_way
+@over_tls_too(every_way)
 def test_the_last_bytes_arrive_although_the_client_had_sent_what_nobody_read(
     serve: Serve, mode: Mode, run: Run
 ) -> None:
@@ -71,7 +71,7 @@ def test_the_last_bytes_arrive_although_the_client_had_sent_what_nobody_read(
         assert read_to_end(sock) == last
 
 
-@every_way
+@over_tls_too(every_way)
 def test_the_last_bytes_arrive_although_the_client_goes_on_sending(
     serve: Serve, mode: Mode, run: Run
 ) -> None:
@@ -92,7 +92,7 @@ def test_the_last_bytes_arrive_although_the_client_goes_on_sending(
         assert read_to_end(sock) == last
 
 
-@every_way
+@over_tls_too(every_way)
 def test_the_last_bytes_arrive_although_a_thread_was_blocked_in_recv(
     serve: Serve, mode: Mode, run: Run
 ) -> None:
@@ -153,7 +153,7 @@ def flood_for(sock: socket.socket, seconds: float) -> None:
         sock.sendall(b"?" * 65536)
 
 
-@every_mode
+@over_tls_too(every_mode)
 def test_a_flood_does_not_keep_a_closed_stream_lingering(
     serve: Serve, mode: Mode
 ) -> None:
@@ -164,7 +164,7 @@ def test_a_flood_does_not_keep_a_closed_stream_lingering(
     eventually(lambda: daemon.upgraded == 0, "the end of lingering")
 
 
-@every_mode
+@over_tls_too(every_mode)
 def test_a_closed_stream_is_gone_as_soon_as_the_peer_closes(
     serve: Serve, mode: Mode
 ) -> None:

@@ -16,7 +16,7 @@ from live import (
     read_to_end,
     upgraded,
 )
-from marks import each_mode, each_way
+from marks import each_mode, each_way, over_tls_too
 from programs import run_program
 from sessions import Run, switching
 
@@ -27,7 +27,7 @@ def fail(stream: pymhd.Upgraded) -> None:
     raise LookupError("on purpose")
 
 
-@each_way
+@over_tls_too(each_way)
 def test_a_session_that_fails_is_logged_and_closed_and_others_go_on(
     serve: Serve, mode: Mode, run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:

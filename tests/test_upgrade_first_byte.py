@@ -18,13 +18,13 @@ from live import (
     upgrade_request,
     upgraded,
 )
-from marks import every_mode, every_way, mends_chunks
+from marks import every_mode, every_way, mends_chunks, over_tls_too
 from sessions import Run, switching
 
 import pymhd
 
 
-@every_way
+@over_tls_too(every_way)
 @pytest.mark.parametrize("size", [0, 1, 65536])
 def test_bytes_that_come_early_come_first(
     serve: Serve, mode: Mode, run: Run, size: int
@@ -40,7 +40,7 @@ def test_bytes_that_come_early_come_first(
         assert read_to_end(sock) == early + b"and then this"
 
 
-@every_mode
+@over_tls_too(every_mode)
 def test_a_second_request_behind_the_first_is_data(serve: Serve, mode: Mode) -> None:
     """What follows the request is the protocol's, even if it looks like HTTP."""
     daemon = serve(lambda request: switching(echo, "thread"), threads=mode)
@@ -61,7 +61,7 @@ def in_chunks(body: bytes) -> bytes:
     return b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\nX-Sum: 1\r\n\r\n"
 
 
-@every_way
+@over_tls_too(every_way)
 @pytest.mark.parametrize("coding", [by_length, in_chunks])
 def test_the_body_of_the_request_is_kept_and_the_rest_is_the_stream(
     serve: Serve, mode: Mode, run: Run, coding: Callable[[bytes], bytes]
@@ -102,7 +102,7 @@ def test_a_request_may_come_byte_by_byte(
         assert read_to_end(sock) == b"stream"
 
 
-@every_mode
+@over_tls_too(every_mode)
 def test_an_upgrade_may_wait_for_100_continue(serve: Serve, mode: Mode) -> None:
     """The client sends its body after 100, and its stream after 101."""
     seen: SimpleQueue[bytes] = SimpleQueue()

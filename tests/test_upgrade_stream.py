@@ -25,13 +25,13 @@ from live import (
     upgrade_request,
     upgraded,
 )
-from marks import each_mode, each_way
+from marks import each_mode, each_way, over_tls_too
 from sessions import Run, switching
 
 import pymhd
 
 
-@each_mode
+@over_tls_too(each_mode)
 def test_the_server_sends_8_mib_to_a_client_that_does_not_read_at_first(
     serve: Serve, mode: Mode
 ) -> None:
@@ -52,7 +52,7 @@ def test_the_server_sends_8_mib_to_a_client_that_does_not_read_at_first(
         assert read_to_end(sock) == data
 
 
-@each_mode
+@over_tls_too(each_mode)
 def test_a_client_sends_8_mib_to_a_server_that_does_not_read_at_first(
     serve: Serve, mode: Mode
 ) -> None:
@@ -78,7 +78,7 @@ def test_a_client_sends_8_mib_to_a_server_that_does_not_read_at_first(
         assert received.get(timeout=TIMEOUT) == data
 
 
-@each_mode
+@over_tls_too(each_mode)
 def test_8_mib_go_each_way_at_the_same_time(serve: Serve, mode: Mode) -> None:
     """One thread of the session sends while the other receives."""
     data = b"".join(b"%07d\n" % number for number in range(MIB))
@@ -129,7 +129,7 @@ def _default_timeout() -> Iterator[None]:
     socket.setdefaulttimeout(None)
 
 
-@each_mode
+@over_tls_too(each_mode)
 @pytest.mark.usefixtures("default_timeout")
 def test_the_default_timeout_of_the_process_is_not_the_sessions(
     serve: Serve, mode: Mode

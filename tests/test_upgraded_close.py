@@ -11,13 +11,13 @@ from queue import SimpleQueue
 from typing import cast
 
 from live import TIMEOUT, Serve, echo, eventually, read_exactly, read_to_end, upgraded
-from marks import each_pair
+from marks import each_pair, over_tls_too
 from sessions import Pair, until_blocked
 
 import pymhd
 
 
-@each_pair
+@over_tls_too(each_pair)
 def test_close_wakes_every_thread_that_is_blocked_in_a_call(pair: Pair) -> None:
     """They raise StateError, not EOF nor some error about a descriptor."""
     stream, _ = pair()
@@ -159,7 +159,7 @@ def use_and_close(stream: pymhd.Upgraded, sock: socket.socket) -> None:
         assert not thread.is_alive()
 
 
-@each_pair
+@over_tls_too(each_pair)
 def test_no_call_meets_a_descriptor_that_has_become_somebody_elses(pair: Pair) -> None:
     """close() against send() and recv() of many threads, while numbers are reused."""
     with Strangers() as strangers:
@@ -169,7 +169,7 @@ def test_no_call_meets_a_descriptor_that_has_become_somebody_elses(pair: Pair) -
     assert strangers.trouble == []
 
 
-@each_pair
+@over_tls_too(each_pair)
 def test_a_stream_may_be_closed_by_its_own_signal_of_the_end_and_again(
     pair: Pair,
 ) -> None:
@@ -183,7 +183,7 @@ def test_a_stream_may_be_closed_by_its_own_signal_of_the_end_and_again(
     assert stream.closed
 
 
-@each_pair
+@over_tls_too(each_pair)
 def test_closing_a_stream_of_the_past_does_not_close_one_of_today(
     serve: Serve, pair: Pair
 ) -> None:

@@ -6,11 +6,11 @@ import warnings
 from typing import cast
 
 from live import TIMEOUT, connect, eventually, read_head, read_to_end, upgrade_request
-from marks import each_pair
+from marks import each_pair, over_tls_too
 from sessions import Pair, Pairs
 
 
-@each_pair
+@over_tls_too(each_pair)
 def test_a_dropped_stream_is_closed_with_a_resource_warning(pair: Pair) -> None:
     """The client is not left waiting because somebody forgot."""
     with warnings.catch_warnings(record=True) as caught:
@@ -29,7 +29,7 @@ def test_a_dropped_stream_is_closed_with_a_resource_warning(pair: Pair) -> None:
     assert "was not closed" in str(warning.message)
 
 
-@each_pair
+@over_tls_too(each_pair)
 def test_a_dropped_stream_in_a_cycle_is_closed_by_the_collector(pair: Pair) -> None:
     """Whatever thread the collector runs on."""
     with warnings.catch_warnings(record=True) as caught:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import pytest
 from live import read_to_end
-from marks import each_pair
+from marks import each_pair, over_tls_too
 from sessions import Pair
 
 import pymhd
 
 
-@each_pair
+@over_tls_too(each_pair)
 def test_it_knows_its_request_its_protocol_and_its_client(pair: Pair) -> None:
     """The request is a copy, which does not end with the handler."""
     stream, sock = pair()

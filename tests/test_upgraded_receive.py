@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import pytest
 from live import TIMEOUT
-from marks import each_pair
+from marks import each_pair, over_tls_too
 from sessions import Pair
 
 import pymhd
 
 
-@each_pair
+@over_tls_too(each_pair)
 def test_recv_returns_what_has_come_and_at_the_end_nothing(pair: Pair) -> None:
     """As of a socket."""
     stream, sock = pair()
@@ -27,7 +27,7 @@ def test_recv_returns_what_has_come_and_at_the_end_nothing(pair: Pair) -> None:
     assert stream.recv(100) == b""
 
 
-@each_pair
+@over_tls_too(each_pair)
 def test_early_bytes_are_pending_and_come_in_the_pieces_asked_for(pair: Pair) -> None:
     """They are not mixed with later ones, nor lost between recv() and recv_into()."""
     stream, sock = pair(b"early")

@@ -10,13 +10,13 @@ from queue import SimpleQueue
 from typing import cast
 
 from live import TIMEOUT, Serve, eventually, read_exactly, upgraded
-from marks import each_pair
+from marks import each_pair, over_tls_too
 from sessions import Pair
 
 import pymhd
 
 
-@each_pair
+@over_tls_too(each_pair)
 def test_a_selector_may_wait_for_it(pair: Pair) -> None:
     """By its descriptor, which is not one of libmicrohttpd's."""
     stream, sock = pair()

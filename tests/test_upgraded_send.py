@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from live import TIMEOUT, read_exactly, read_to_end, reset
-from marks import each_pair
+from marks import each_pair, over_tls_too
 from sessions import Pair, until_blocked
 
 import pymhd
@@ -67,7 +67,7 @@ def test_shutdown_closes_one_half_and_leaves_the_other(pair: Pair) -> None:
     assert stream.recv(100) == b"an answer"
 
 
-@each_pair
+@over_tls_too(each_pair)
 def test_a_peers_reset_is_a_connection_reset_error(pair: Pair) -> None:
     """And sending after it a broken pipe."""
     stream, sock = pair()
@@ -102,7 +102,7 @@ def test_a_stream_may_be_closed_while_it_is_corked(pair: Pair) -> None:
     assert read_to_end(sock) == b"the end"
 
 
-@each_pair
+@over_tls_too(each_pair)
 def test_one_thread_sends_while_another_receives(pair: Pair) -> None:
     """Neither waits for the other."""
     stream, sock = pair()

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from live import TIMEOUT, Serve, echo, read_exactly, read_to_end, upgraded
-from marks import each_pair
+from marks import each_pair, over_tls_too
 from sessions import Pair, until_blocked
 
 import pymhd
 
 
-@each_pair
+@over_tls_too(each_pair)
 def test_a_timeout_is_a_timeout_error_and_ends_nothing(pair: Pair) -> None:
     """For receiving and for sending; None waits again."""
     stream, sock = pair()

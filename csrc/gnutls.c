@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Finds GnuTLS where libmicrohttpd has loaded it, and asks it whether
+ * certificates, keys and priorities will do before a daemon is started.
+ */
+#define _GNU_SOURCE              /* dladdr() */
+#include <dlfcn.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "gnutls.h"
+#include "pymhd.h"
+
+static struct gnutls functions;
+static bool found;
+
+
+static bool
+find (void *library,
+      const char *name,
+      void *function)
+{
+  void *const address = dlsym (library, name);
+
+  memcpy (function, &address, sizeof (address));
+  return NULL != address;
+}
+
+
+#define FIND(type, name, parameters) \
+  && find (library, "gnutls_" #name, &functions.name)
+
+
+/* A library's handle finds what it depends on, too.  It is never closed: it
+   counts one more user of a library that we are linked with. */
+static void
+load (void)
+{
+  Dl_info info;
+  void *library;
+
+  if ( (MHD_YES != MHD_is_feature_supported (MHD_FEATURE_TLS)) ||
+       (0 == dladdr ((void *) (uintptr_t) &MHD_start_daemon, &info)) )
+    return;
+  library = dlopen (info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+  found = (NULL != library) GNUTLS_FUNCTIONS (FIND);
+}
+
+
+const struct gnutls *
+gnutls_functions (void)
+{
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+  (void) pthread_once (&once, &load);
+  return found ? &functions : NULL;
+}
+
+
+/* Any thread.  Whether a daemon can have TLS. */
+int
+pymhd_tls_supported (void)
+{
+  return NULL != gnutls_functions ();
+}
+
+
+/* Any thread.  GnuTLS's words for an error that a check has returned. */
+const char *
+pymhd_tls_error (int error)
+{
+  return gnutls_functions ()->strerror (error);
+}
+
+
+static struct gnutls_datum
+datum (const char *text)
+{
+  return (struct gnutls_datum) {
+    (const unsigned char *) text, (unsigned int) strlen (text)
+  };
+}
+
+
+/* Any thread.  Whether the key can be read and belongs to the certificate: 0,
+   or GnuTLS's negative error.  libmicrohttpd does the same at its start. */
+int
+pymhd_tls_check_pair (const char *cert,
+                      const char *key,
+                      const char *password)
+{
+  const struct gnutls *const gnutls = gnutls_functions ();
+  const struct gnutls_datum certs = datum (cert);
+  const struct gnutls_datum keys = datum (key);
+  void *credentials;
+  int error = gnutls->certificate_allocate_credentials (&credentials);
+
+  if (0 > error)
+    return error;
+  error = gnutls->certificate_set_x509_key_mem2 (credentials, &certs, &keys,
+                                                 GNUTLS_PEM, password, 0);
+  gnutls->certificate_free_credentials (credentials);
+  return error;
+}
+
+
+/* Any thread.  How many certificates of authorities there are, or GnuTLS's
+   negative error. */
+int
+pymhd_tls_check_ca (const char *ca)
+{
+  const struct gnutls *const gnutls = gnutls_functions ();
+  const struct gnutls_datum cas = datum (ca);
+  void *credentials;
+  int count = gnutls->certificate_allocate_credentials (&credentials);
+
+  if (0 > count)
+    return count;
+  count = gnutls->certificate_set_x509_trust_mem (credentials, &cas, GNUTLS_PEM);
+  gnutls->certificate_free_credentials (credentials);
+  return count;
+}
+
+
+/* Any thread.  Where GnuTLS does not understand the priorities, -1 if it does. */
+int
+pymhd_tls_check_priorities (const char *priorities)
+{
+  const struct gnutls *const gnutls = gnutls_functions ();
+  const char *at = priorities;
+  void *cache;
+
+  if (0 > gnutls->priority_init (&cache, priorities, &at))
+    return (int) (at - priorities);
+  gnutls->priority_deinit (cache);
+  return -1;
+}

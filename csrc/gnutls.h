@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What we use of GnuTLS: the very copy that libmicrohttpd has loaded, found at
+ * run time.  These few functions have been the same since GnuTLS 3.4, so
+ * neither its header nor its library is needed where pymhd is built.
+ */
+#ifndef PYMHD_GNUTLS_H
+#define PYMHD_GNUTLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* gnutls_datum_t */
+struct gnutls_datum
+{
+  const unsigned char *data;
+  unsigned int size;
+};
+
+typedef ssize_t (*gnutls_pull) (void *transport, void *data, size_t size);
+typedef ssize_t (*gnutls_push) (void *transport, const void *data, size_t size);
+
+/* Return type, name without "gnutls_", parameters. */
+#define GNUTLS_FUNCTIONS(F) \
+  F (ssize_t, record_recv, (void *session, void *data, size_t size)) \
+  F (ssize_t, record_send, (void *session, const void *data, size_t size)) \
+  F (size_t, record_check_pending, (void *session)) \
+  F (int, bye, (void *session, int how)) \
+  F (int, alert_send, (void *session, int level, int description)) \
+  F (void, transport_set_ptr, (void *session, void *transport)) \
+  F (void, transport_set_pull_function, (void *session, gnutls_pull pull)) \
+  F (void, transport_set_push_function, (void *session, gnutls_push push)) \
+  F (void, certificate_server_set_request, (void *session, int request)) \
+  F (void, session_set_verify_cert, \
+     (void *session, const char *hostname, unsigned int flags)) \
+  F (int, protocol_get_version, (void *session)) \
+  F (const char *, protocol_get_name, (int version)) \
+  F (int, cipher_get, (void *session)) \
+  F (const char *, cipher_get_name, (int cipher)) \
+  F (int, certificate_allocate_credentials, (void **credentials)) \
+  F (void, certificate_free_credentials, (void *credentials)) \
+  F (int, certificate_set_x509_key_mem2, \
+     (void *credentials, const struct gnutls_datum *cert, \
+      const struct gnutls_datum *key, int format, const char *password, \
+      unsigned int flags)) \
+  F (int, certificate_set_x509_trust_mem, \
+     (void *credentials, const struct gnutls_datum *ca, int format)) \
+  F (int, priority_init, (void **cache, const char *text, const char **error)) \
+  F (void, priority_deinit, (void *cache)) \
+  F (const char *, strerror, (int error))
+
+#define GNUTLS_MEMBER(type, name, parameters) type (*name) parameters;
+
+struct gnutls
+{
+  GNUTLS_FUNCTIONS (GNUTLS_MEMBER)
+};
+
+/* The numbers of theirs that we know. */
+enum
+{
+  GNUTLS_WARNING_ALERT_RECEIVED = -16,
+  GNUTLS_AGAIN = -28,
+  GNUTLS_REHANDSHAKE = -37,
+  GNUTLS_INTERRUPTED = -52,
+  GNUTLS_SHUT_WRITING = 1,
+  GNUTLS_ALERT_WARNING = 1,
+  GNUTLS_ALERT_NO_RENEGOTIATION = 100,
+  GNUTLS_REQUIRE_CERTIFICATE = 2,
+  GNUTLS_PEM = 1
+};
+
+/* NULL if libmicrohttpd has no TLS, or a GnuTLS without these functions.  Any
+   thread. */
+const struct gnutls *
+gnutls_functions (void);
+
+#endif

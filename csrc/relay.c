@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Between an upgraded TLS connection and a socket in Python's hands.
+ *
+ * Python gets one end of a socket pair and uses it as it would the connection
+ * itself; the driver has the other end and the TLS session, and moves bytes
+ * without Python.  Each direction holds one record at most in our memory, and
+ * only while somebody does not take it.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "relay.h"
+
+/* As large as a TLS record, so that GnuTLS never keeps a part of one. */
+#define PIECE 16384
+/* How many of them one connection may move before it is another one's turn. */
+#define PIECES 16
+
+/* After Python's close(): how long a peer is waited for that takes nothing, and
+   how much of what it still sends is read and forgotten. */
+#define PATIENCE_MS 30000
+#define PATIENCE_AT_STOP_MS 1000
+#define DISCARD_BYTES ((size_t) 1 << 20)
+
+
+struct relay *
+relay_new (struct pymhd_daemon *daemon,
+           struct MHD_Connection *connection,
+           int *fd)
+{
+  struct relay *const relay = calloc (1, sizeof (*relay));
+  int pair[2];
+
+  if (NULL == relay)
+    return NULL;
+  relay->wake_fd = daemon->per_connection
+                   ? eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
+  if ( ( (daemon->per_connection) && (-1 == relay->wake_fd) ) ||
+       (-1 == socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)) )
+  {
+    const int error = errno;
+
+    if (-1 != relay->wake_fd)
+      (void) close (relay->wake_fd);
+    free (relay);
+    errno = error;
+    return NULL;
+  }
+  (void) tls_take_over (&relay->tls, connection);
+  relay->daemon = daemon;
+  relay->peer = (struct side) { { OF_RELAY }, relay, relay->tls.fd, 0, 0 };
+  relay->app = (struct side) { { OF_RELAY }, relay, pair[0], 0, 0 };
+  *fd = pair[1];
+  return relay;
+}
+
+
+bool
+relay_take_early (struct relay *relay,
+                  struct text *early)
+{
+  char piece[PIECE];
+
+  while (0 != tls_pending (&relay->tls))
+  {
+    const ssize_t size = tls_recv (&relay->tls, piece, sizeof (piece));
+
+    if (0 >= size)
+      break;
+    if (! text_add (early, piece, (size_t) size))
+      return false;
+  }
+  return true;
+}
+
+
+/* The connection is over: Python reads what it has got, then the end. */
+static void
+fail (struct relay *relay)
+{
+  atomic_store (&relay->error, relay->tls.error);
+  relay->peer_ended = relay->app_ended = relay->app_deaf = true;
+  (void) shutdown (relay->app.fd, SHUT_RDWR);
+}
+
+
+static bool
+waits_for_app (const struct relay *relay)
+{
+  return relay->given != relay->up.size;
+}
+
+
+/* Gives bytes to Python; keeps what it does not take. */
+static void
+give (struct relay *relay,
+      const char *data,
+      size_t size)
+{
+  ssize_t taken = send (relay->app.fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+  if ( (-1 == taken) &&
+       (EAGAIN != errno) )
+  {
+    relay->app_deaf = true;
+    taken = (ssize_t) size;
+  }
+  if (-1 == taken)
+    taken = 0;
+  if (waits_for_app (relay))
+    relay->given += (size_t) taken;
+  else if (! text_add (&relay->up, data + taken, size - (size_t) taken))
+  {
+    relay->tls.error = ENOMEM;
+    fail (relay);
+  }
+}
+
+
+/* After Python's close(): the peer may have to get rid of what it sends before
+   it reads.  Nobody decrypts that. */
+static bool
+discard (struct relay *relay)
+{
+  char piece[PIECE];
+  ssize_t size;
+
+  if ( (relay->peer_ended) ||
+       (DISCARD_BYTES <= relay->discarded) )
+    return false;
+  size = recv (relay->peer.fd, piece, sizeof (piece), MSG_DONTWAIT);
+  if (0 < size)
+    relay->discarded += (size_t) size;
+  else if ( (0 == size) ||
+            (EAGAIN != errno) )
+    relay->peer_ended = true;
+  return 0 < size;
+}
+
+
+/* One piece from the peer to Python.  False if there was none to move. */
+static bool
+move_up (struct relay *relay)
+{
+  char piece[PIECE];
+  ssize_t size;
+
+  if (relay->closing)
+    return discard (relay);
+  if (waits_for_app (relay))
+  {
+    give (relay, relay->up.at + relay->given, relay->up.size - relay->given);
+    if (waits_for_app (relay))
+      return false;
+    free (relay->up.at);
+    relay->up = (struct text) { 0 };
+    relay->given = 0;
+  }
+  if ( (relay->peer_ended) ||
+       (relay->app_deaf) )
+    return false;
+  size = tls_recv (&relay->tls, piece, sizeof (piece));
+  if (0 < size)
+  {
+    give (relay, piece, (size_t) size);
+    return true;
+  }
+  if (0 == size)
+  {
+    relay->peer_ended = true;
+    (void) shutdown (relay->app.fd, SHUT_WR);
+  }
+  else if (EAGAIN != errno)
+    fail (relay);
+  return false;
+}
+
+
+/* Python has ended both halves with shutdown(): so do we. */
+static bool
+app_has_ended_both (const struct relay *relay)
+{
+  struct pollfd app = { .fd = relay->app.fd };
+
+  return (1 == poll (&app, 1, 0)) &&
+         (0 != (app.revents & POLLHUP)) &&
+         (! relay->peer_ended);
+}
+
+
+/* One piece from Python to the peer.  False if there was none to move. */
+static bool
+move_down (struct relay *relay)
+{
+  char piece[PIECE];
+  ssize_t size;
+
+  if ( (tls_waits (&relay->tls)) &&
+       (0 != tls_flush (&relay->tls)) )
+  {
+    if (EAGAIN != errno)
+      fail (relay);
+    return false;
+  }
+  if (relay->app_ended)
+    return false;
+  size = recv (relay->app.fd, piece, sizeof (piece), MSG_DONTWAIT);
+  relay->app_idle = 0 >= size;
+  if (0 < size)
+  {
+    if (size == tls_send (&relay->tls, piece, (size_t) size))
+      return true;
+    fail (relay);
+  }
+  /* ECONNRESET: Python had not read everything when it closed its end. */
+  else if ( (0 == size) ||
+            (EAGAIN != errno) )
+  {
+    relay->app_ended = true;
+    if (app_has_ended_both (relay))
+    {
+      tls_bye (&relay->tls);
+      (void) shutdown (relay->peer.fd, SHUT_WR);
+    }
+  }
+  return false;
+}
+
+
+static void
+want (struct relay *relay)
+{
+  relay->peer.wanted = relay->app.wanted = 0;
+  if (0 != relay->tls.error)
+    return;
+  if (tls_waits (&relay->tls))
+    relay->peer.wanted |= EPOLLOUT;
+  else if (! relay->app_ended)
+    relay->app.wanted |= EPOLLIN;
+  if (waits_for_app (relay))
+    relay->app.wanted |= EPOLLOUT;
+  else if ( (! relay->peer_ended) &&
+            ( (relay->closing)
+              ? (DISCARD_BYTES > relay->discarded)
+              : (! relay->app_deaf) ) )
+    relay->peer.wanted |= EPOLLIN;
+}
+
+
+void
+relay_move (struct relay *relay)
+{
+  const size_t waiting = relay->tls.out.size - relay->tls.sent;
+  bool up = true;
+  bool down = true;
+  int pieces;
+
+  relay->app_idle = relay->app_ended;
+  for (pieces = 0; (pieces < PIECES) && (up || down); pieces++)
+  {
+    up = up && move_up (relay);
+    down = down && move_down (relay);
+  }
+  if ( (1 < pieces) ||
+       (waiting != relay->tls.out.size - relay->tls.sent) )
+    relay->progress_ms = monotonic_ms ();
+  want (relay);
+}
+
+
+void
+relay_close (struct relay *relay)
+{
+  relay->closing = true;
+  free (relay->up.at);
+  relay->up = (struct text) { 0 };
+  relay->given = 0;
+  relay->progress_ms = monotonic_ms ();
+}
+
+
+bool
+relay_is_through (const struct relay *relay)
+{
+  return (0 != relay->tls.error) ||
+         ( (relay->app_idle) && (! tls_waits (&relay->tls)) );
+}
+
+
+int
+relay_patience (const struct relay *relay)
+{
+  const int64_t most = atomic_load (&relay->daemon->refusing)
+                       ? PATIENCE_AT_STOP_MS : PATIENCE_MS;
+  const int64_t left = relay->progress_ms + most - monotonic_ms ();
+
+  return 0 < left ? (int) left : 0;
+}
+
+
+/* Whether epoll watches as it should. */
+static bool
+watch_side (struct pymhd_daemon *daemon,
+            struct side *side)
+{
+  if (side->wanted == side->watched)
+    return true;
+  if (0 != side->watched)
+    pump_unwatch (daemon, side->fd);
+  /* Not for nothing: epoll would tell of a hang-up again and again. */
+  side->watched = 0;
+  if ( (0 != side->wanted) &&
+       (! pump_watch (daemon, side->fd, side->wanted, &side->watcher)) )
+    return false;
+  side->watched = side->wanted;
+  return true;
+}
+
+
+void
+relay_watch (struct relay *relay)
+{
+  if ( (watch_side (relay->daemon, &relay->peer)) &&
+       (watch_side (relay->daemon, &relay->app)) )
+    return;
+  relay->tls.error = errno;
+  fail (relay);
+  relay_unwatch (relay);
+}
+
+
+void
+relay_unwatch (struct relay *relay)
+{
+  relay->peer.wanted = relay->app.wanted = 0;
+  (void) watch_side (relay->daemon, &relay->peer);
+  (void) watch_side (relay->daemon, &relay->app);
+}
+
+
+/* It moves when all of epoll's news has been read: it may end by that, while
+   there is more news of it. */
+void
+relay_ready (struct watcher *watcher)
+{
+  struct relay *const relay = ((struct side *) watcher)->relay;
+
+  if (relay->ready)
+    return;
+  relay->ready = true;
+  relay->next_ready = relay->daemon->ready_relays;
+  relay->daemon->ready_relays = relay;
+}
+
+
+struct relay *
+relay_next_ready (struct pymhd_daemon *daemon)
+{
+  struct relay *const relay = daemon->ready_relays;
+
+  if (NULL == relay)
+    return NULL;
+  daemon->ready_relays = relay->next_ready;
+  relay->ready = false;
+  return relay;
+}
+
+
+void
+relay_wait (struct relay *relay)
+{
+  uint64_t woken;
+
+  while (! atomic_load (&relay->daemon->late))
+  {
+    struct pollfd watched[] = {
+      { .fd = relay->wake_fd, .events = POLLIN },
+      { .fd = relay->peer.fd },
+      { .fd = relay->app.fd },
+    };
+
+    relay_move (relay);
+    if ( (relay->closing) &&
+         ( (relay_is_through (relay)) || (0 == relay_patience (relay)) ) )
+      break;
+    watched[1].events = (short) relay->peer.wanted;
+    watched[2].events = (short) relay->app.wanted;
+    /* poll() would tell of a hang-up again and again. */
+    if (0 == relay->peer.wanted)
+      watched[1].fd = -1;
+    if (0 == relay->app.wanted)
+      watched[2].fd = -1;
+    (void) poll (watched, 3, relay->closing ? relay_patience (relay) : -1);
+    if ( (0 != watched[0].revents) &&
+         (0 < read (relay->wake_fd, &woken, sizeof (woken))) &&
+         (session_is_closing (relay->session)) &&
+         (! relay->closing) )
+      relay_close (relay);
+  }
+}
+
+
+void
+relay_wake (struct relay *relay)
+{
+  const uint64_t one = 1;
+
+  if (-1 != relay->wake_fd)
+    (void) ! write (relay->wake_fd, &one, sizeof (one));
+}
+
+
+void
+relay_shutdown (struct relay *relay,
+                int how)
+{
+  (void) shutdown (relay->app.fd, SHUT_RD == how ? SHUT_WR : how);
+}
+
+
+void
+relay_forked (struct relay *relay)
+{
+  (void) close (relay->app.fd);
+  if (-1 != relay->wake_fd)
+    (void) close (relay->wake_fd);
+}
+
+
+void
+relay_free (struct relay *relay)
+{
+  struct relay **at = &relay->daemon->ready_relays;
+
+  if (! relay->daemon->per_connection)
+  {
+    relay_unwatch (relay);
+    while ( (NULL != *at) && (relay != *at) )
+      at = &(*at)->next_ready;
+    if (NULL != *at)
+      *at = relay->next_ready;
+  }
+  tls_bye (&relay->tls);
+  tls_release (&relay->tls);
+  /* Python's end may stay open as long as a call is blocked on it. */
+  (void) shutdown (relay->app.fd, SHUT_RDWR);
+  relay_forked (relay);
+  free (relay->up.at);
+  free (relay);
+}

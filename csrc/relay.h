@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * relay.c: between an upgraded TLS connection and a socket in Python's hands.
+ */
+#ifndef PYMHD_RELAY_H
+#define PYMHD_RELAY_H
+
+#include "tls.h"
+
+struct relay;
+
+/* One of a relay's two descriptors. */
+struct side
+{
+  struct watcher watcher;
+  struct relay *relay;
+  int fd;
+  uint32_t wanted;              /* EPOLLIN, EPOLLOUT */
+  uint32_t watched;             /* the same, as epoll has been told */
+};
+
+/* The driver's alone, but for app.fd, to which others may call shutdown(), and
+   what is atomic. */
+struct relay
+{
+  struct pymhd_daemon *daemon;
+  struct session *session;
+  struct side peer;             /* TLS; libmicrohttpd's descriptor */
+  struct side app;              /* our end of the pair that Python has one of */
+  struct tls tls;
+  struct text up;               /* decrypted, not taken by Python yet */
+  size_t given;                 /* of up */
+  bool peer_ended;              /* nothing more comes from there */
+  bool app_ended;
+  bool app_deaf;                /* Python does not read any more */
+  bool app_idle;                /* all that Python has written has been taken */
+  bool closing;                 /* Python has closed the session */
+  size_t discarded;             /* since then */
+  int64_t progress_ms;          /* when the peer last took something */
+  atomic_int error;             /* errno of what has ended the connection */
+  int wake_fd;                  /* "per-connection": readable, look again */
+  bool ready;                   /* on the daemon's list of those */
+  struct relay *next_ready;
+};
+
+/* The driver, inside the upgrade handler: takes the connection over.  *fd is
+   Python's; NULL with errno if there is no way. */
+struct relay *
+relay_new (struct pymhd_daemon *daemon,
+           struct MHD_Connection *connection,
+           int *fd);
+
+/* Adds what GnuTLS has decrypted already.  False if memory is short. */
+bool
+relay_take_early (struct relay *relay,
+                  struct text *early);
+
+/* Moves what can be moved without blocking, but no more than others can wait
+   for, and sets what is wanted next. */
+void
+relay_move (struct relay *relay);
+
+/* After Python's close(): nothing more is for it. */
+void
+relay_close (struct relay *relay);
+
+/* Then: whether all that Python wrote is on its way, or never will be. */
+bool
+relay_is_through (const struct relay *relay);
+
+/* Then: milliseconds until nobody waits for the peer any more, at least 0. */
+int
+relay_patience (const struct relay *relay);
+
+/* The pump: has epoll watch for what is wanted, or for nothing. */
+void
+relay_watch (struct relay *relay);
+
+void
+relay_unwatch (struct relay *relay);
+
+/* The pump: epoll says that one of its descriptors is ready. */
+void
+relay_ready (struct watcher *watcher);
+
+/* The pump: the next of those, which is none from now on; NULL if there is none. */
+struct relay *
+relay_next_ready (struct pymhd_daemon *daemon);
+
+/* "per-connection": moves until Python has closed the session and all is on
+   its way, or nobody can wait for that any more. */
+void
+relay_wait (struct relay *relay);
+
+/* Any thread, while the session's table has it: relay_wait() looks again. */
+void
+relay_wake (struct relay *relay);
+
+/* Any thread, while the session's table has it: ends Python's input (SHUT_RD),
+   or both. */
+void
+relay_shutdown (struct relay *relay,
+                int how);
+
+/* A fork's child. */
+void
+relay_forked (struct relay *relay);
+
+/* The driver, before CLOSE: says close_notify, if nobody has. */
+void
+relay_free (struct relay *relay);
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * TLS: a connection's session with GnuTLS, before and after its upgrade.
+ */
+#ifndef PYMHD_TLS_H
+#define PYMHD_TLS_H
+
+#include <sys/types.h>
+
+#include "internal.h"
+
+/* --- tls.c --- */
+
+/* A session that has been taken over from libmicrohttpd after an upgrade.
+   Only the driver's thread uses it. */
+struct tls
+{
+  void *session;                /* gnutls_session_t, libmicrohttpd's */
+  int fd;                       /* libmicrohttpd's: valid until CLOSE */
+  bool ours;                    /* it is us who call GnuTLS now */
+  bool starved;                 /* the kernel had nothing to read */
+  bool ended;                   /* nor will it have: the peer's FIN */
+  bool said_bye;
+  int error;                    /* errno of what ended it, 0 */
+  struct text out;              /* encrypted, not taken by the kernel yet */
+  size_t sent;                  /* of out */
+};
+
+/* NOTIFY_CONNECTION STARTED of a daemon with TLS: before the handshake. */
+void
+tls_prepare (const struct pymhd_daemon *daemon,
+             struct MHD_Connection *connection);
+
+/* Writes "\tprotocol\tcipher", "" if there is no TLS.  After the handshake. */
+void
+tls_describe (struct MHD_Connection *connection,
+              char *text,
+              size_t size);
+
+/* Inside the upgrade handler: from now on libmicrohttpd neither reads nor
+   writes the connection.  False if it has no TLS. */
+bool
+tls_take_over (struct tls *tls,
+               struct MHD_Connection *connection);
+
+/* How many decrypted bytes GnuTLS still holds, which no descriptor tells of.
+   0 whenever tls_recv() got 16 KiB to write to. */
+size_t
+tls_pending (struct tls *tls);
+
+/* As recv() that does not block: 0 at the peer's close_notify or FIN, else -1
+   with EAGAIN only if the descriptor has nothing more, or with what has ended
+   the connection. */
+ssize_t
+tls_recv (struct tls *tls,
+          void *data,
+          size_t size);
+
+/* As send() that does not block: what it returns is on its way, if need be in
+   our memory.  It takes 16 KiB at most, and nothing (EAGAIN) until
+   tls_flush(). */
+ssize_t
+tls_send (struct tls *tls,
+          const void *data,
+          size_t size);
+
+/* Sends what waits in our memory: wanted whenever tls_waits() and the
+   descriptor is writable.  0, or -1 with errno, EAGAIN if some is left. */
+int
+tls_flush (struct tls *tls);
+
+bool
+tls_waits (const struct tls *tls);
+
+/* Sends close_notify, once. */
+void
+tls_bye (struct tls *tls);
+
+/* Gives the session back, before CLOSE; libmicrohttpd still says a bye of its
+   own, which nobody hears. */
+void
+tls_release (struct tls *tls);
+
+#endif
