@@ -94,11 +94,12 @@ client_begin (struct pymhd_daemon *daemon,
   client->undescribed = daemon->tls;
   if (daemon->tls)
     tls_prepare (daemon, connection);
+  client->previous = NULL;
+  (void) pthread_mutex_lock (&daemon->lock);
+  /* With threads of libmicrohttpd's the pump may be told of it at once. */
   client->watched = (-1 != client->fd) && daemon->edge_triggered &&
                     pump_watch (daemon, client->fd, EPOLLRDHUP | EPOLLONESHOT,
                                 &client->watcher);
-  client->previous = NULL;
-  (void) pthread_mutex_lock (&daemon->lock);
   client->next = daemon->clients;
   if (NULL != client->next)
     client->next->previous = client;

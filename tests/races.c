@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * csrc without Python, for ThreadSanitizer (./dev tsan): Python's part is
+ * played by threads that do, at the same time, what Python's threads may do.
+ * Every mode serves clients that come, talk, reset and leave, until stop().
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../csrc/pymhd.h"
+
+#define CLIENTS 4
+#define PUMPS 2
+
+/* One libmicrohttpd daemon and the thread that Python gives it. */
+struct server
+{
+  struct pymhd_daemon *daemon;
+  pthread_t driver;
+  bool calls_back;
+  atomic_bool stopping;
+};
+
+struct stream
+{
+  int64_t session;
+  int fd;
+};
+
+static struct pymhd_response *hello;
+static struct pymhd_response *echo;
+static struct server servers[PUMPS];
+static unsigned int server_count;
+static struct sockaddr_in address;
+static atomic_bool enough;
+static atomic_uint streams;
+static atomic_uint answered;
+static atomic_uint upgraded;
+
+
+static void
+must (bool holds,
+      const char *what)
+{
+  if (holds)
+    return;
+  (void) fprintf (stderr, "races: failed: %s\n", what);
+  exit (1);
+}
+
+
+static void
+nap (void)
+{
+  const struct timespec millisecond = { .tv_nsec = 1000000 };
+
+  (void) nanosleep (&millisecond, NULL);
+}
+
+
+/* --- what Python does with an upgraded connection --- */
+
+static void *
+serve_stream (void *cls)
+{
+  struct stream stream = *(struct stream *) cls;
+  char bytes[4096];
+  ssize_t size;
+
+  free (cls);
+  while ( (0 < (size = recv (stream.fd, bytes, sizeof (bytes), 0))) &&
+          (0 < send (stream.fd, bytes, (size_t) size, MSG_NOSIGNAL)) )
+    ;
+  (void) close (stream.fd);
+  (void) pymhd_session_close (stream.session);
+  (void) pymhd_session_close (stream.session);
+  atomic_fetch_sub (&streams, 1);
+  return NULL;
+}
+
+
+static void
+begin_stream (const struct pymhd_event *event)
+{
+  struct stream *const stream = malloc (sizeof (*stream));
+  pthread_t thread;
+
+  must (NULL != stream, "malloc");
+  *stream = (struct stream) { event->session, (int) event->fd };
+  atomic_fetch_add (&streams, 1);
+  must (0 == pthread_create (&thread, NULL, &serve_stream, stream), "a thread");
+  (void) pthread_detach (thread);
+}
+
+
+/* --- what csrc calls --- */
+
+static struct pymhd_response *
+response_for (const char *text,
+              int64_t size)
+{
+  return NULL == memmem (text, (size_t) size, "Upgrade", 7) ? hello : echo;
+}
+
+
+struct pymhd_response *
+pymhd_on_request (int64_t owner,
+                  const struct pymhd_event *event,
+                  const char *text)
+{
+  struct pymhd_response *const response = response_for (text, event->text_size);
+
+  (void) owner;
+  pymhd_response_ref (response);
+  return response;
+}
+
+
+void
+pymhd_on_upgraded (int64_t owner,
+                   const struct pymhd_event *event,
+                   const char *text)
+{
+  (void) owner;
+  (void) text;
+  begin_stream (event);
+}
+
+
+void
+pymhd_on_abandoned (int64_t owner,
+                    int64_t request)
+{
+  (void) owner;
+  (void) request;
+}
+
+
+/* --- the driver's thread --- */
+
+static void
+handle (struct server *server,
+        const struct pymhd_batch *batch)
+{
+  int i;
+
+  for (i = 0; i < batch->count; i++)
+  {
+    const struct pymhd_event *const event = &batch->events[i];
+    struct pymhd_answer answer = { .request = event->request };
+
+    if (PYMHD_EVENT_UPGRADED == event->kind)
+      begin_stream (event);
+    if (PYMHD_EVENT_REQUEST != event->kind)
+      continue;
+    answer.shared = (int64_t) (intptr_t)
+                    response_for (batch->text + event->text_at, event->text_size);
+    pymhd_pump_answer (server->daemon, (const char *) &answer, sizeof (answer));
+  }
+}
+
+
+static bool
+is_busy (struct server *server)
+{
+  return (0 != pymhd_daemon_requests (server->daemon)) ||
+         (0 != pymhd_daemon_upgraded (server->daemon));
+}
+
+
+static void *
+drive (void *cls)
+{
+  struct server *const server = cls;
+  const struct pymhd_batch *batch;
+  bool stopping;
+  int patience = 2000;
+
+  do
+  {
+    stopping = atomic_load (&server->stopping);
+    if ( (stopping) && (2000 == patience--) )
+      pymhd_daemon_quiesce (server->daemon);
+    batch = pymhd_pump (server->daemon, stopping ? 1 : -1);
+    must (NULL != batch, "pymhd_pump()");
+    handle (server, batch);
+  }
+  while ( (! stopping) ||
+          ( (is_busy (server)) && (0 < patience) ) );
+  pymhd_daemon_stop (server->daemon);
+  return NULL;
+}
+
+
+/* --- clients --- */
+
+static void
+talk (unsigned int *dice)
+{
+  static const char get[] = "GET / HTTP/1.1\r\nHost: t\r\n\r\n";
+  static const char upgrade[] = "GET / HTTP/1.1\r\nHost: t\r\n"
+                                "Connection: Upgrade\r\nUpgrade: echo\r\n\r\nearly";
+  const struct linger at_once = { .l_onoff = 1 };
+  const struct timeval limit = { .tv_usec = 20000 };
+  const bool upgrades = 0 != rand_r (dice) % 2;
+  const char *const request = upgrades ? upgrade : get;
+  const int sock = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  char bytes[4096];
+
+  (void) setsockopt (sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof (limit));
+  if (0 == connect (sock, (const struct sockaddr *) &address, sizeof (address)))
+  {
+    (void) send (sock, request, strlen (request), MSG_NOSIGNAL);
+    if ( (0 != rand_r (dice) % 4) &&
+         (0 < recv (sock, bytes, sizeof (bytes), 0)) )
+      atomic_fetch_add (upgrades ? &upgraded : &answered, 1);
+    if (0 == rand_r (dice) % 4)
+      (void) shutdown (sock, SHUT_WR);
+    if (0 == rand_r (dice) % 3)
+      (void) recv (sock, bytes, sizeof (bytes), upgrades ? 0 : MSG_DONTWAIT);
+    if (0 == rand_r (dice) % 3)
+      (void) setsockopt (sock, SOL_SOCKET, SO_LINGER, &at_once, sizeof (at_once));
+  }
+  (void) close (sock);
+}
+
+
+static void *
+be_a_client (void *cls)
+{
+  unsigned int dice = *(const unsigned int *) cls;
+
+  while (! atomic_load (&enough))
+    talk (&dice);
+  return NULL;
+}
+
+
+/* --- what else Python's threads may do at any time --- */
+
+static void *
+interfere (void *cls)
+{
+  static const char fields[] = "A\0b";
+  char line[256];
+  unsigned int i;
+
+  (void) cls;
+  while (! atomic_load (&enough))
+  {
+    for (i = 0; i < server_count; i++)
+    {
+      (void) pymhd_daemon_connections (servers[i].daemon);
+      (void) is_busy (&servers[i]);
+      pymhd_pump_wake (servers[i].daemon);
+    }
+    (void) pymhd_session_close (INT64_C (1) << 32);
+    (void) pymhd_sessions_live ();
+    while (0 <= pymhd_log_next (line, sizeof (line)))
+      ;
+    pymhd_response_unref (pymhd_response_new (200, "x", 1, fields, sizeof (fields)));
+    nap ();
+  }
+  return NULL;
+}
+
+
+/* --- a daemon's life --- */
+
+static int
+listen_anywhere (void)
+{
+  const int sock = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  socklen_t size = sizeof (address);
+
+  address = (struct sockaddr_in) { .sin_family = AF_INET };
+  address.sin_addr.s_addr = htonl (INADDR_LOOPBACK);
+  must (0 == bind (sock, (const struct sockaddr *) &address, size), "bind()");
+  must (0 == listen (sock, 100), "listen()");
+  (void) getsockname (sock, (struct sockaddr *) &address, &size);
+  return sock;
+}
+
+
+static void
+start (unsigned int flags,
+       unsigned int pool,
+       unsigned int count)
+{
+  const int sock = listen_anywhere ();
+  unsigned int i;
+
+  server_count = count;
+  for (i = 0; i < count; i++)
+  {
+    const struct pymhd_settings settings = {
+      .listen_fd = dup (sock), .flags = flags, .pool = pool, .connections = 500,
+      .timeout_seconds = 5, .memory = 32768, .body = 1000,
+    };
+
+    servers[i].daemon = pymhd_daemon_new (i);
+    atomic_store (&servers[i].stopping, false);
+    must (0 == pymhd_daemon_start (servers[i].daemon, &settings), "the start");
+    must (0 == pthread_create (&servers[i].driver, NULL, &drive, &servers[i]),
+          "a thread");
+  }
+  (void) close (sock);
+}
+
+
+static void
+stop (void)
+{
+  unsigned int i;
+
+  for (i = 0; i < server_count; i++)
+  {
+    pymhd_daemon_refuse (servers[i].daemon);
+    (void) pymhd_sessions_shutdown (servers[i].daemon, SHUT_RD);
+    atomic_store (&servers[i].stopping, true);
+    pymhd_pump_wake (servers[i].daemon);
+  }
+  for (i = 0; i < server_count; i++)
+    (void) pthread_join (servers[i].driver, NULL);
+}
+
+
+static void
+live (const char *mode,
+      unsigned int flags,
+      unsigned int pool,
+      unsigned int count)
+{
+  unsigned int numbers[CLIENTS];
+  pthread_t threads[CLIENTS + 1];
+  unsigned int i;
+
+  atomic_store (&enough, false);
+  start (flags, pool, count);
+  for (i = 0; i < CLIENTS; i++)
+  {
+    numbers[i] = i;
+    (void) pthread_create (&threads[i], NULL, &be_a_client, &numbers[i]);
+  }
+  (void) pthread_create (&threads[CLIENTS], NULL, &interfere, NULL);
+  for (i = 0; i < 1500; i++)
+    nap ();
+  stop ();                      /* while they come */
+  atomic_store (&enough, true);
+  for (i = 0; i < CLIENTS + 1; i++)
+    (void) pthread_join (threads[i], NULL);
+  while (0 != atomic_load (&streams))
+    nap ();
+  must (0 == pymhd_sessions_live (), "the end of all sessions");
+  for (i = 0; i < count; i++)
+    pymhd_daemon_free (servers[i].daemon);
+  (void) printf ("%s: %u answers, %u upgrades\n", mode,
+                 atomic_exchange (&answered, 0), atomic_exchange (&upgraded, 0));
+}
+
+
+int
+main (void)
+{
+  static const char fields[] = "Upgrade\0echo";
+  const unsigned int own = MHD_USE_INTERNAL_POLLING_THREAD;
+
+  hello = pymhd_response_new (200, "hello", 5, "", 0);
+  echo = pymhd_response_new_upgrade (fields, sizeof (fields), 0);
+  live ("pump", MHD_USE_EPOLL, 0, 1);
+  live ("pumps", MHD_USE_EPOLL, 0, PUMPS);
+  live ("pump, select", 0, 0, 1);
+  live ("poll", own | MHD_USE_POLL, 1, 1);
+  live ("pool, epoll", own | MHD_USE_EPOLL, 2, 1);
+  live ("per connection", own | MHD_USE_POLL | MHD_USE_THREAD_PER_CONNECTION, 1, 1);
+  pymhd_response_unref (hello);
+  pymhd_response_unref (echo);
+  return 0;
+}
