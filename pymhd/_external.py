@@ -28,6 +28,8 @@ __all__ = ["External"]
 
 # How long one call goes on if there is always more to do.
 _TURNS_SECONDS = 0.005
+# How long it waits at most, before it waits again: csrc counts milliseconds in an int.
+_WAIT_SECONDS = 3600.0
 _FDSET_SIZE = 1024
 
 
@@ -98,7 +100,10 @@ class External(Pump):
         self._leave = False
         deadline = time.monotonic() + timeout
         while not (count := self._turn(_patience_ms(deadline))):
-            if self._is_behind() or self._leave or time.monotonic() >= deadline:
+            # stop() may have come before _leave was cleared.
+            if self._is_behind() or self._leave or self._stopping:
+                break
+            if time.monotonic() >= deadline:
                 break
         until = time.monotonic() + _TURNS_SECONDS
         while count >= 0 and self._is_behind():
@@ -208,7 +213,7 @@ class External(Pump):
 
 
 def _patience_ms(deadline: float) -> int:
-    left = max(0.0, deadline - time.monotonic())
+    left = min(max(0.0, deadline - time.monotonic()), _WAIT_SECONDS)
     if threading.current_thread() is threading.main_thread():
         left = min(left, SIGNAL_SECONDS)  # a signal may have come just before
     return math.ceil(left * 1000)

@@ -33,6 +33,7 @@ from programs import run_program
 from sessions import switching
 
 import pymhd
+from pymhd._external import External
 
 Handler = Callable[[pymhd.Request], Any]
 
@@ -237,6 +238,20 @@ def test_run_waits_as_long_as_it_was_told() -> None:
     assert daemon.timeout() == 0.0
 
 
+@pytest.mark.parametrize("timeout", [None, 1e18])
+def test_another_thread_than_the_main_one_may_wait_for_ever(timeout: Any) -> None:
+    """As long as nothing happens."""
+    with external() as daemon:
+        runner = threading.Thread(target=daemon.run, args=(timeout,), daemon=True)
+        runner.start()
+        with connect(daemon) as sock:
+            sock.sendall(LAST_GET)
+            assert status_of(read_to_end(sock)) == 200
+        daemon.stop()
+        runner.join(TIMEOUT)
+        assert not runner.is_alive()
+
+
 def test_one_thread_at_a_time_runs_it() -> None:
     """The other one hears of it at once."""
     with external() as daemon:
@@ -394,6 +409,27 @@ def test_a_handler_that_blocks_does_not_hold_stop_up(
         go.set()
         loop.join(TIMEOUT)
         read_to_end(sock)
+
+
+def test_stop_ends_a_run_that_has_only_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although what wakes it came before it began to wait."""
+    with external() as daemon:
+        (driver,) = daemon._drivers
+        assert isinstance(driver, External)
+        run_once = driver._run_once
+        stopper = threading.Thread(target=daemon.stop)
+
+        def late(timeout: float) -> bool:
+            stopper.start()
+            eventually(lambda: driver._stopping and driver._leave, "stop()")
+            return run_once(timeout)
+
+        monkeypatch.setattr(driver, "_run_once", late)
+        runner = threading.Thread(target=daemon.run, args=(None,), daemon=True)
+        runner.start()
+        runner.join(TIMEOUT)
+        assert not runner.is_alive()
+        stopper.join(TIMEOUT)
 
 
 def test_a_session_says_goodbye_when_another_thread_stops_the_daemon() -> None:
