@@ -123,7 +123,7 @@ def main() -> None:
     if "polling" in options:
         settings["polling"] = options["polling"]
     if "cert" in options:
-        settings["tls"] = pymhd.TLS(options["cert"], options["key"])  # type: ignore[attr-defined]
+        settings["tls"] = pymhd.TLS(options["cert"], options["key"])
     handler = switching(options["run"]) if what == "echo" else globals()[what]
     with pymhd.Daemon(handler, port=int(port), **settings) as daemon:
         daemon.wait()
