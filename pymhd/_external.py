@@ -17,7 +17,7 @@ from pymhd._driver import Settings
 from pymhd._exchange import Exchange
 from pymhd._latch import SIGNAL_SECONDS
 from pymhd._library import ffi, lib
-from pymhd._pump import _ANSWER, Pump
+from pymhd._pump import Pump, pack_answer
 from pymhd.errors import StateError
 from pymhd.response import Response
 
@@ -209,7 +209,7 @@ class External(Pump):
 
     def _say_unavailable(self, token: int) -> None:
         self._shared.append(self._unavailable)
-        self._answers.append(_ANSWER.pack(token, self._unavailable._address, 0, 0, 0))
+        self._answers.append(pack_answer(token, self._unavailable._address, 0, 0, 0))
 
 
 def _patience_ms(deadline: float) -> int:

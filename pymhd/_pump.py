@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from pymhd._mhd import Batch, Event
     from pymhd.response import Response
 
-__all__ = ["Pump"]
+__all__ = ["Pump", "pack_answer"]
 
 _EVENT = Struct("8q")  # struct pymhd_event
 _REQUEST = lib.PYMHD_EVENT_REQUEST
-_ANSWER = Struct("2q3I4x")  # struct pymhd_answer
+pack_answer = Struct("2q3I4x").pack  # struct pymhd_answer
 # A batch hands its answers back after so many seconds, so that one slow handler does
 # not make all the others wait.
 _BATCH_SECONDS = 0.0005
 
 
 def _copy_body(address: int, size: int) -> bytes:
-    return copy_bytes(ffi.cast("char *", address), size) if size else b""
+    return copy_bytes(ffi.cast("char *", address), size)
 
 
 class Pump(Driver):
@@ -94,7 +94,7 @@ class Pump(Driver):
         if not batch.count:
             self._answer_waiting()
             return
-        now = time.perf_counter
+        now, make = time.perf_counter, Request._make
         until = now() + _BATCH_SECONDS
         others = behind = bool(self._waiting)  # who came before is served before
         texts = copy_bytes(batch.text, batch.text_size)
@@ -105,7 +105,8 @@ class Pump(Driver):
             if kind != _REQUEST:
                 self._happened(kind, token, session, fd, text)
                 continue
-            request = Request._make(text, _copy_body(body, body_size))
+            content = _copy_body(body, body_size) if body_size else b""
+            request = make(text, content)
             if behind:
                 self._waiting[token] = request
             else:
@@ -126,17 +127,14 @@ class Pump(Driver):
         address = response._address
         if address:
             self._shared.append(response)
-            self._answers.append(_ANSWER.pack(token, address, 0, 0, 0))
+            self._answers.append(pack_answer(token, address, 0, 0, 0))
             return
         body = response._body
         fields = response._block
         if fields is None:  # another thread tries to change it, too late
             fields = response._freeze()
-        self._answers += (
-            _ANSWER.pack(token, 0, response._status, len(body), len(fields)),
-            body,
-            fields,
-        )
+        head = pack_answer(token, 0, response._status, len(body), len(fields))
+        self._answers += head, body, fields
 
     def _happened(
         self, kind: int, token: int, session: int, fd: int, early: bytes

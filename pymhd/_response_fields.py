@@ -66,7 +66,8 @@ def prepare(headers: Fields, text: bool) -> tuple[tuple[Field, ...], bytes]:
         headers: What the user gave.
         text: Whether the body is text, which has a Content-Type without being asked.
     """
-    given = pairs(headers)
+    # Mappings in general take a while to recognize.
+    given = tuple(headers.items()) if type(headers) is dict else pairs(headers)
     try:
         return _prepared(given, text)
     except TypeError:  # no str, and perhaps not even hashable: say which

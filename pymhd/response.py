@@ -52,9 +52,6 @@ def forked() -> None:
 
 
 def _to_bytes(body: Body) -> bytes:
-    if isinstance(body, str):
-        # So that what Request.query decoded can be sent back.
-        return body.encode("utf-8", "surrogateescape")
     if not isinstance(body, bytes | bytearray | memoryview):
         raise TypeError(f"body must be str or bytes, not {type(body).__name__}")
     return bytes(body)
@@ -99,6 +96,7 @@ class Response:
         "_body",
         "_fields",
         "_frozen",
+        "_once",
         "_protocols",
         "_ptr",
         "_run",
@@ -109,6 +107,7 @@ class Response:
     _address: int  # of what _ptr points to; 0 until there is one
     _block: bytes | None  # the fields for csrc; None once they have been changed
     _fields: tuple[Field, ...]
+    _once: bool  # the next use is the first one, and takes body and fields along
     _ptr: "SharedResponsePtr"
     # Of upgrades alone:
     _protocols: list[str]
@@ -117,19 +116,22 @@ class Response:
     def __init__(
         self, body: Body = b"", status: int = 200, headers: Fields | None = None
     ) -> None:
-        text = False
-        if type(body) is not bytes:
-            text = isinstance(body, str)
+        fields = PLAIN
+        if isinstance(body, str):
+            if body:
+                fields = PLAIN_TEXT
+            # So that what Request.query decoded can be sent back.
+            body = body.encode("utf-8", "surrogateescape")
+        elif type(body) is not bytes:
             body = _to_bytes(body)
         if status is not _OK:
             status = _check_status(status, body)
+        if headers is not None:
+            fields = prepare(headers, fields is PLAIN_TEXT)
         self._body = body
         self._status = status
-        text = text and body != b""
-        if headers is None:
-            self._fields, self._block = PLAIN_TEXT if text else PLAIN
-        else:
-            self._fields, self._block = prepare(headers, text)
+        self._fields, self._block = fields
+        self._once = len(body) <= _ALONG
         self._frozen = False
         self._address = 0
         self._target: Target | None = None
@@ -172,6 +174,7 @@ class Response:
             raise ValueError(f'run must be "thread", "inline" or "hub", not {run!r}')
         self = cls()
         self._status = _SWITCHING_PROTOCOLS
+        self._once = False
         self._target = target
         is_protocol = isinstance(target, type) and hasattr(target, "connection_made")
         self._run = run or ("hub" if is_protocol else "thread")
@@ -276,15 +279,18 @@ class Response:
         return fields
 
     def _use(self) -> None:
-        """Make ready to be sent: without an _address, the body and the _block.
+        """Make ready to be sent: without an _address, as _body and _block.
 
         Most responses are sent once. Only what is used again is worth an object in C
         that is shared, and what is large, which would be copied on its way.
         """
-        if self._frozen or self._target is not None or len(self._body) > _ALONG:
-            self._pointer()
+        if self._once:
+            self._once = False
+            self._frozen = True
+            if self._block is None:
+                self._freeze()
         else:
-            self._freeze()
+            self._pointer()
 
     def _pointer(self) -> "SharedResponsePtr":
         """Return the response in C; it is built, and frozen, at the first call."""
