@@ -89,7 +89,7 @@ hub_ready (struct watcher *watcher,
   socklen_t size = sizeof (error);
 
   if ( (0 != (events & (EPOLLOUT | EPOLLERR))) &&
-       (0 != link->outbox.size) )
+       ( (0 != link->outbox.size) || (stream_waits (link)) ) )
     outbox_flush (link);
   if (0 == (events & ~(uint32_t) EPOLLOUT))
     return;

@@ -9,7 +9,7 @@
 #ifndef PYMHD_HUB_H
 #define PYMHD_HUB_H
 
-#include "internal.h"
+#include "tls.h"
 
 /* Bytes that wait to be sent; a broadcast shares them among its receivers. */
 struct blob
@@ -52,6 +52,7 @@ struct link
   size_t high;                  /* water marks of the outbox, in bytes */
   size_t low;
   int fd;                       /* libmicrohttpd's: valid until we release it */
+  struct tls *tls;              /* the session's; NULL without */
   int error;                    /* of what has ended it */
   bool queued : 1;              /* it is among the hub's ready ones */
   bool told : 1;                /* Python knows it */
@@ -127,9 +128,10 @@ outbox_clear (struct outbox *outbox);
 
 /* --- stream.c --- */
 
-/* As recv() and send() on a socket that does not block. */
+/* As recv() and send() on a socket that does not block.  Less than SIZE bytes
+   come only where there are no more, or an end that makes it hung_up. */
 ssize_t
-stream_recv (const struct link *link,
+stream_recv (struct link *link,
              void *bytes,
              size_t size);
 
@@ -137,5 +139,17 @@ ssize_t
 stream_send (const struct link *link,
              const void *bytes,
              size_t size);
+
+/* Whether something waits below that stream_send() has taken. */
+bool
+stream_waits (const struct link *link);
+
+/* Sends that.  -1 with an errno, EAGAIN if some is left. */
+int
+stream_flush (const struct link *link);
+
+/* No more output: says so, as far as that is possible. */
+void
+stream_end (const struct link *link);
 
 #endif

@@ -332,14 +332,16 @@ hub_free (struct pymhd_daemon *daemon);
 /* --- session.c --- */
 
 struct relay;
+struct tls;
 struct session;
 
-/* Takes the relay over, NULL without TLS.  NULL if memory is short, or stop() has
-   ended them all. */
+/* Takes what it needs for TLS over, of which one is NULL at least.  NULL if memory
+   is short, or stop() has ended them all. */
 struct session *
 session_new (struct pymhd_daemon *daemon,
              int fd,
              struct relay *relay,
+             struct tls *tls,
              struct MHD_UpgradeResponseHandle *urh,
              bool of_hub,
              int64_t *token);

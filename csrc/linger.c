@@ -31,6 +31,8 @@ finish (struct session *session)
   session_forget (session);
   if (NULL != session->relay)
     relay_free (session->relay);
+  else if (NULL != session->tls)
+    tls_free (session->tls);
   /* Python's duplicate stays open as long as a call is blocked on it. */
   (void) shutdown (session->fd, SHUT_RDWR);
   pump_close (daemon, session->urh);
@@ -65,8 +67,8 @@ static void
 say_goodbye (struct session *session)
 {
   session_enter (session, LINGERING);
-  if (NULL != session->relay)
-    tls_bye (&session->relay->tls);
+  if (NULL != session->tls)
+    tls_bye (session->tls);
   session->deadline_ms = monotonic_ms () + LINGER_MS;
   (void) shutdown (session->fd, SHUT_WR);
 }

@@ -79,6 +79,31 @@ link_new (struct pymhd_daemon *daemon,
 }
 
 
+/* The same over TLS, whose session may hold more that came early.  NULL too if
+   there is no TLS where there should be. */
+static struct link *
+link_make (struct pymhd_daemon *daemon,
+           int fd,
+           struct tls *tls,
+           const char *extra,
+           size_t extra_size)
+{
+  struct text early = { 0 };
+  struct link *link = NULL;
+
+  if (! daemon->tls)
+    return link_new (daemon, fd, extra, extra_size);
+  if ( (NULL != tls) &&
+       (text_add (&early, extra, extra_size)) &&
+       (tls_take_early (tls, &early)) )
+    link = link_new (daemon, fd, early.at, early.size);
+  if (NULL != link)
+    link->tls = tls;
+  free (early.at);
+  return link;
+}
+
+
 /* Leaves the link to the pump.  False if that has ended. */
 static bool
 arrive (struct link *link)
@@ -122,27 +147,31 @@ hub_begin (void *cls,
   const int on = 1;
   int64_t request;
   struct pymhd_daemon *const daemon = request_of_upgrade (req_cls, &request);
-  struct link *const link = link_new (daemon, sock, extra_in, extra_in_size);
+  struct tls *const tls = daemon->tls ? tls_new (connection) : NULL;
+  const int fd = NULL == tls ? sock : tls->fd;
+  struct link *const link = link_make (daemon, fd, tls, extra_in, extra_in_size);
   struct session *session = NULL;
   int64_t token;
 
   (void) cls;
   /* Fails on a UNIX socket, which has nothing to switch off. */
-  (void) setsockopt (sock, IPPROTO_TCP, TCP_NODELAY, &on, sizeof (on));
+  (void) setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof (on));
   if (NULL != link)
-    session = session_new (daemon, sock, NULL, urh, true, &token);
+    session = session_new (daemon, fd, NULL, tls, urh, true, &token);
   request_upgraded (req_cls);
   client_upgraded (daemon, connection);
   if (NULL == session)
   {
     if (NULL != link)
       link_free (link);
+    if (NULL != tls)
+      tls_free (tls);
     upgrade_give_up (daemon, request, urh, "out of memory, or stop()");
     return;
   }
   /* stop() has looked at the table before this session was in it. */
   if (atomic_load (&daemon->refusing))
-    (void) shutdown (sock, SHUT_RD);
+    (void) shutdown (fd, SHUT_RD);
   link->request = request;
   link->session = token;
   if (! arrive (link))

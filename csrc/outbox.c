@@ -165,6 +165,14 @@ outbox_flush (struct link *link)
        (0 != outbox->size) )
     return;
   if (link->closing)
+    stream_end (link);
+  if (0 != stream_flush (link))
+  {
+    if (EAGAIN != errno)
+      hub_lose (link, errno);
+    return;
+  }
+  if (link->closing)
     hub_lose (link, 0);
   else if (link->shutting)
     (void) shutdown (link->fd, SHUT_WR);

@@ -25,7 +25,7 @@
 /* After Python's close(): how long a peer is waited for that takes nothing, and
    how much of what it still sends is read and forgotten. */
 #define PATIENCE_MS 30000
-#define PATIENCE_AT_STOP_MS 1000
+#define PATIENCE_AT_STOP_MS 500
 #define DISCARD_BYTES ((size_t) 1 << 20)
 
 
@@ -58,25 +58,6 @@ relay_new (struct pymhd_daemon *daemon,
   relay->app = (struct side) { { OF_RELAY }, relay, pair[0], 0, 0 };
   *fd = pair[1];
   return relay;
-}
-
-
-bool
-relay_take_early (struct relay *relay,
-                  struct text *early)
-{
-  char piece[PIECE];
-
-  while (0 != tls_pending (&relay->tls))
-  {
-    const ssize_t size = tls_recv (&relay->tls, piece, sizeof (piece));
-
-    if (0 >= size)
-      break;
-    if (! text_add (early, piece, (size_t) size))
-      return false;
-  }
-  return true;
 }
 
 
@@ -226,7 +207,8 @@ move_down (struct relay *relay)
     if (app_has_ended_both (relay))
     {
       tls_bye (&relay->tls);
-      (void) shutdown (relay->peer.fd, SHUT_WR);
+      if (! tls_waits (&relay->tls))
+        (void) shutdown (relay->peer.fd, SHUT_WR);
     }
   }
   return false;
@@ -253,6 +235,14 @@ want (struct relay *relay)
 }
 
 
+bool
+relay_is_through (const struct relay *relay)
+{
+  return (0 != relay->tls.error) ||
+         ( (relay->app_idle) && (! tls_waits (&relay->tls)) );
+}
+
+
 void
 relay_move (struct relay *relay)
 {
@@ -270,6 +260,9 @@ relay_move (struct relay *relay)
   if ( (1 < pieces) ||
        (waiting != relay->tls.out.size - relay->tls.sent) )
     relay->progress_ms = monotonic_ms ();
+  if ( (relay->closing) &&
+       (relay_is_through (relay)) )
+    tls_bye (&relay->tls);      /* which may have to wait, too */
   want (relay);
 }
 
@@ -282,14 +275,6 @@ relay_close (struct relay *relay)
   relay->up = (struct text) { 0 };
   relay->given = 0;
   relay->progress_ms = monotonic_ms ();
-}
-
-
-bool
-relay_is_through (const struct relay *relay)
-{
-  return (0 != relay->tls.error) ||
-         ( (relay->app_idle) && (! tls_waits (&relay->tls)) );
 }
 
 
@@ -446,7 +431,6 @@ relay_free (struct relay *relay)
     if (NULL != *at)
       *at = relay->next_ready;
   }
-  tls_bye (&relay->tls);
   tls_release (&relay->tls);
   /* Python's end may stay open as long as a call is blocked on it. */
   (void) shutdown (relay->app.fd, SHUT_RDWR);

@@ -50,11 +50,6 @@ relay_new (struct pymhd_daemon *daemon,
            struct MHD_Connection *connection,
            int *fd);
 
-/* Adds what GnuTLS has decrypted already.  False if memory is short. */
-bool
-relay_take_early (struct relay *relay,
-                  struct text *early);
-
 /* Moves what can be moved without blocking, but no more than others can wait
    for, and sets what is wanted next. */
 void

@@ -22,6 +22,7 @@ struct session *
 session_new (struct pymhd_daemon *daemon,
              int fd,
              struct relay *relay,
+             struct tls *tls,
              struct MHD_UpgradeResponseHandle *urh,
              bool of_hub,
              int64_t *token)
@@ -35,6 +36,7 @@ session_new (struct pymhd_daemon *daemon,
     .daemon = daemon,
     .fd = fd,
     .relay = relay,
+    .tls = NULL == relay ? tls : &relay->tls,
     .urh = urh,
     .of_hub = of_hub,
   };

@@ -20,6 +20,7 @@ struct session
   struct MHD_UpgradeResponseHandle *urh;
   int64_t token;
   int fd;                       /* libmicrohttpd's: valid until CLOSE */
+  struct tls *tls;              /* NULL without; its relay's, or freed with us */
   struct relay *relay;          /* to Python's descriptor; NULL without TLS */
   enum state state;
   bool of_hub;

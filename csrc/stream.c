@@ -1,28 +1,65 @@
 /* SPDX-License-Identifier: MIT
  *
  * How bytes of the hub's connections get in and out: the only place that knows
- * what is below.
+ * what is below, a socket or TLS.  All on the pump's thread; no lock.
  */
+#include <errno.h>
 #include <sys/socket.h>
 
 #include "hub.h"
 
 
-/* The pump's thread; no lock. */
 ssize_t
-stream_recv (const struct link *link,
+stream_recv (struct link *link,
              void *bytes,
              size_t size)
 {
-  return recv (link->fd, bytes, size, MSG_DONTWAIT);
+  size_t got = 0;
+  ssize_t count = 0;
+
+  if (NULL == link->tls)
+    return recv (link->fd, bytes, size, MSG_DONTWAIT);
+  /* A record at a time, and epoll does not tell twice. */
+  while ( (got < size) &&
+          (0 < (count = tls_recv (link->tls, (char *) bytes + got, size - got))) )
+    got += (size_t) count;
+  if (0 == got)
+    return count;
+  if ( (0 == count) ||
+       ( (-1 == count) && (EAGAIN != errno) ) )
+    link->hung_up = true;
+  return (ssize_t) got;
 }
 
 
-/* The pump's thread; no lock. */
 ssize_t
 stream_send (const struct link *link,
              const void *bytes,
              size_t size)
 {
-  return send (link->fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+  return NULL == link->tls
+         ? send (link->fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+         : tls_send (link->tls, bytes, size);
+}
+
+
+bool
+stream_waits (const struct link *link)
+{
+  return (NULL != link->tls) && (tls_waits (link->tls));
+}
+
+
+int
+stream_flush (const struct link *link)
+{
+  return NULL == link->tls ? 0 : tls_flush (link->tls);
+}
+
+
+void
+stream_end (const struct link *link)
+{
+  if (NULL != link->tls)
+    tls_bye (link->tls);
 }

@@ -20,7 +20,7 @@
 #include "gnutls.h"
 #include "tls.h"
 
-#define RECORD ((size_t) 16384)
+#define RECORD 16384
 /* Who makes us answer (key updates, renegotiation) and never reads is cut. */
 #define OUT_LIMIT ((size_t) 1 << 18)
 
@@ -183,10 +183,24 @@ tls_take_over (struct tls *tls,
 }
 
 
-size_t
-tls_pending (struct tls *tls)
+struct tls *
+tls_new (struct MHD_Connection *connection)
 {
-  return gnutls_functions ()->record_check_pending (tls->session);
+  struct tls *const tls = malloc (sizeof (*tls));
+
+  if ( (NULL == tls) ||
+       (tls_take_over (tls, connection)) )
+    return tls;
+  free (tls);
+  return NULL;
+}
+
+
+void
+tls_free (struct tls *tls)
+{
+  tls_release (tls);
+  free (tls);
 }
 
 
@@ -247,6 +261,25 @@ tls_recv (struct tls *tls,
     tls->error = EPROTO;
   errno = tls->error;
   return -1;
+}
+
+
+bool
+tls_take_early (struct tls *tls,
+                struct text *early)
+{
+  char piece[RECORD];
+
+  while (0 != gnutls_functions ()->record_check_pending (tls->session))
+  {
+    const ssize_t size = tls_recv (tls, piece, sizeof (piece));
+
+    if (0 >= size)
+      break;
+    if (! text_add (early, piece, (size_t) size))
+      return false;
+  }
+  return true;
 }
 
 
@@ -330,6 +363,7 @@ tls_bye (struct tls *tls)
 void
 tls_release (struct tls *tls)
 {
+  tls_bye (tls);
   gnutls_functions ()->transport_set_ptr (tls->session, NULL);
   free (tls->out.at);
   tls->out = (struct text) { 0 };

@@ -43,10 +43,20 @@ bool
 tls_take_over (struct tls *tls,
                struct MHD_Connection *connection);
 
-/* How many decrypted bytes GnuTLS still holds, which no descriptor tells of.
-   0 whenever tls_recv() got 16 KiB to write to. */
-size_t
-tls_pending (struct tls *tls);
+/* The same for one that tls_free() will end.  NULL if memory is short. */
+struct tls *
+tls_new (struct MHD_Connection *connection);
+
+/* Releases it and frees it. */
+void
+tls_free (struct tls *tls);
+
+/* Then: adds the decrypted bytes that GnuTLS holds already, which no descriptor
+   tells of.  Later there are none whenever tls_recv() got 16 KiB to write to.
+   False if memory is short. */
+bool
+tls_take_early (struct tls *tls,
+                struct text *early);
 
 /* As recv() that does not block: 0 at the peer's close_notify or FIN, else -1
    with EAGAIN only if the descriptor has nothing more, or with what has ended
@@ -76,7 +86,7 @@ tls_waits (const struct tls *tls);
 void
 tls_bye (struct tls *tls);
 
-/* Gives the session back, before CLOSE; libmicrohttpd still says a bye of its
+/* Says close_notify, if nobody has, and gives the session back, before CLOSE; libmicrohttpd still says a bye of its
    own, which nobody hears. */
 void
 tls_release (struct tls *tls);

@@ -98,7 +98,7 @@ write_early (struct text *text,
 {
   event->text_at = (int64_t) text->size;
   if ( (! text_add (text, extra->at, extra->size)) ||
-       ( (NULL != relay) && (! relay_take_early (relay, text)) ) )
+       ( (NULL != relay) && (! tls_take_early (&relay->tls, text)) ) )
     return false;
   event->text_size = (int64_t) text->size - event->text_at;
   return true;
@@ -201,8 +201,8 @@ upgrade_begin (void *cls,
   (void) cls;
   event.fd = stream.fd;
   if (-1 != stream.fd)
-    session = session_new (daemon, stream.peer, stream.relay, urh, false,
-                           &event.session);
+    session = session_new (daemon, stream.peer, stream.relay, NULL, urh,
+                           false, &event.session);
   request_upgraded (req_cls);
   client_upgraded (daemon, connection);
   if (NULL == session)

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Self, final
 
 from pymhd import _log
 from pymhd._library import lib
-from pymhd.errors import StateError
+from pymhd.errors import NotSupportedError, StateError
+from pymhd.tls import NO_HALF_CLOSE
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -194,14 +195,20 @@ class Transport:
         self.write(b"".join(list_of_data))
 
     def write_eof(self) -> None:
-        """End our half of the connection behind what has been written."""
+        """End our half of the connection behind what has been written.
+
+        Raises:
+            NotSupportedError: Over TLS, as for asyncio's transports.
+        """
+        if not self.can_write_eof():
+            raise NotSupportedError(NO_HALF_CLOSE)
         if not self._mute:
             self._mute = True
             self._hub.order(self._shut)
 
     def can_write_eof(self) -> bool:
-        """Tell whether :meth:`write_eof` is possible: it is."""
-        return True
+        """Tell whether :meth:`write_eof` is possible: not over TLS."""
+        return self._request.tls is None
 
     def set_write_buffer_limits(
         self, high: int | None = None, low: int | None = None

@@ -15,6 +15,11 @@ from pymhd.errors import NotSupportedError
 
 __all__ = ["TLS", "TLSInfo"]
 
+NO_HALF_CLOSE = (
+    "TLS has no half-closed connection, and clients end theirs when they see our "
+    "close_notify: let the protocol say that nothing more comes, and close()"
+)
+
 # GnuTLS's errors that have a remedy of their own.
 _DECRYPTION_FAILED = -24
 _KEY_MISMATCH = -60

@@ -20,6 +20,7 @@ from pymhd._library import lib
 from pymhd._stream_io import make_file
 from pymhd.errors import NotSupportedError, StateError
 from pymhd.request import Address, Request
+from pymhd.tls import NO_HALF_CLOSE
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -321,11 +322,7 @@ class Upgraded:
         """
         if how == socket.SHUT_WR and self._request.tls is not None:
             self._check_open()
-            raise NotSupportedError(
-                "TLS has no half-closed connection, and clients end theirs when they "
-                "see our close_notify: let the protocol say that nothing more comes, "
-                "and close()"
-            )
+            raise NotSupportedError(NO_HALF_CLOSE)
         with self._socket() as sock:
             sock.shutdown(how)
 
