@@ -109,6 +109,7 @@ def _ours() -> list[Server]:
             _pymhd("threads=per-connection", run="thread"),
             most_connections=1000,
         ),
+        Server("pymhd-external", requests | ECHO, _pymhd("threads=external")),
         *(
             Server(f"pymhd-{way}", requests, _pymhd(f"polling={way}"), "raw", most)
             for way, most in (("select", 500), ("poll", MANY), ("epoll", MANY))

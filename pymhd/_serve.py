@@ -9,7 +9,7 @@ import socket
 import sys
 import traceback
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 import pymhd
 from pymhd._listen import reserve
@@ -34,6 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help='threads in each of them (1), or "per-connection"',
     )
+    parser.add_argument("--cert", metavar="PATH", help="serve HTTPS: a PEM file")
+    parser.add_argument("--key", metavar="PATH", help="its private key")
     # A worker: the descriptor of its channel to the supervisor.
     parser.add_argument("--channel", type=int, help=argparse.SUPPRESS)
 
@@ -45,9 +47,21 @@ def run(options: argparse.Namespace) -> int:
     try:
         return _supervise(options)
     except (pymhd.StartError, WorkerError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        print(f"pymhd serve: {reason}", file=sys.stderr)
+        print(f"pymhd serve: {_sentence(error)}", file=sys.stderr)
         return 1
+
+
+def _sentence(error: Exception) -> str:
+    """Return why it failed, without StartError's number in front."""
+    return str(error.strerror if isinstance(error, pymhd.StartError) else error)
+
+
+def _threads(text: str) -> int | Literal["per-connection"]:
+    if text == "per-connection":
+        return "per-connection"
+    if not text.isdecimal():
+        raise ValueError(f"--threads must be a number or per-connection, not {text!r}")
+    return int(text)
 
 
 # --- the supervisor's side ---
@@ -56,17 +70,23 @@ def run(options: argparse.Namespace) -> int:
 def _supervise(options: argparse.Namespace) -> int:
     if options.workers < 1:
         raise ValueError(f"--workers must be at least 1, not {options.workers}")
+    _threads(options.threads)
+    if bool(options.cert) != bool(options.key):
+        raise ValueError("--cert and --key go together")
     with reserve(options.host, options.port) as reserved:
         port = reserved.getsockname()[1]
         command = [
             *(sys.executable, *["-P"] * sys.flags.safe_path, "-m", "pymhd", "serve"),
             *(options.target, "--host", options.host, "--port", str(port)),
             *("--threads", options.threads),
+            *(["--cert", options.cert] if options.cert else []),
+            *(["--key", options.key] if options.key else []),
         ]
+        scheme = "https" if options.cert else "http"
         supervisor = Supervisor(command, options.workers)
         host = f"[{options.host}]" if ":" in options.host else options.host
         return supervisor.run(
-            f"pymhd serves {options.target} on http://{host}:{port} "
+            f"pymhd serves {options.target} on {scheme}://{host}:{port} "
             f"with {options.workers} worker{'s' * (options.workers > 1)}; "
             "Ctrl-C stops it"
         )
@@ -77,6 +97,9 @@ def _supervise(options: argparse.Namespace) -> int:
 
 class _CannotServeError(Exception):
     """The text says why, in one sentence."""
+
+
+_REASONS = (_CannotServeError, pymhd.MHDError, OSError, TypeError, ValueError)
 
 
 def _work(options: argparse.Namespace) -> int:
@@ -90,8 +113,8 @@ def _work(options: argparse.Namespace) -> int:
         try:
             daemon = _daemon(options)
             daemon.start()
-        except (_CannotServeError, pymhd.StartError, TypeError, ValueError) as error:
-            channel.sendall(str(getattr(error, "strerror", None) or error).encode())
+        except _REASONS as error:
+            channel.sendall(_sentence(error).encode())
             return 1
         with daemon:
             channel.sendall(READY)
@@ -111,13 +134,13 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 
 def _daemon(options: argparse.Namespace) -> pymhd.Daemon:
-    threads: Any = options.threads
     return pymhd.Daemon(
         _load(options.target),
         host=options.host,
         port=options.port,
         reuse_port=True,
-        threads=int(threads) if threads.isdigit() else threads,
+        threads=_threads(options.threads),
+        tls=pymhd.TLS(options.cert, options.key) if options.cert else None,
     )
 
 

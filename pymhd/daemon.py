@@ -75,7 +75,9 @@ class Daemon(Loop):
             libmicrohttpd has threads of its own that wait in this way, as many as
             ``threads`` says; ``"per-connection"`` has no ``"epoll"``, and
             ``"external"`` no ``"poll"``. With ``"select"`` there is no connection
-            whose descriptor is 1024 or more.
+            whose descriptor is 1024 or more. With ``"epoll"`` and ``"auto"`` a thread
+            of libmicrohttpd's that finds exactly 128 connections ready waits for one
+            more event before it serves them.
         tls: A :class:`TLS`, for HTTPS. Then ``polling`` does not matter but to
             ``"per-connection"``: it is None.
         limits: What clients are granted.

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import secure
 from live import TIMEOUT, Serve, assert_echoes, eventually, read_head, upgrade_request
 from messages import LAST_GET, ask, get
 from programs import DEV_MODE
@@ -50,7 +51,7 @@ class Served:
         self.announced = process.stdout.readline()
         if not self.announced:
             pytest.fail(process.stderr.read())
-        found = re.search(r"http://127\.0\.0\.1:(\d+) ", self.announced)
+        found = re.search(r"https?://127\.0\.0\.1:(\d+) ", self.announced)
         assert found, self.announced
         self.port = int(found[1])
 
@@ -190,6 +191,24 @@ def test_every_worker_serves(app: Path) -> None:
         eventually(all_seen, "an answer of each worker")
 
 
+def test_workers_serve_https(app: Path) -> None:
+    """With the certificate and key of the command line."""
+    leaf = secure.certificate()
+    cert, key = app.with_name("cert.pem"), app.with_name("key.pem")
+    cert.write_bytes(secure.chain(leaf))
+    key.write_bytes(leaf.private_key_pem.bytes())
+    with running(1, "--cert", str(cert), "--key", str(key)) as served:
+        assert f" on https://127.0.0.1:{served.port} with 1 worker;" in served.announced
+        context = secure.client_context()
+        with (
+            served.connect() as plain,
+            context.wrap_socket(plain, server_hostname="127.0.0.1") as sock,
+            sock.makefile("rb") as answer,
+        ):
+            sock.sendall(LAST_GET)
+            assert answer.readline() == b"HTTP/1.1 200 OK\r\n"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_all_workers_in_order(app: Path, number: signal.Signals) -> None:
     """What a handler is at is answered before."""
@@ -298,8 +317,11 @@ def test_a_port_in_use_is_one_sentence(app: Path) -> None:
     [
         (["--workers", "0"], "--workers must be at least 1, not 0"),
         (["--port", "65536"], "port must be from 0 to 65535, not 65536"),
+        (["--cert", "x.pem"], "--cert and --key go together"),
+        (["--cert", "no", "--key", "no", "--port", "0"], ".*no.*"),
         (["--threads", "0", "--port", "0"], "threads must be at least 1, not 0"),
-        (["--threads", "many", "--port", "0"], "threads must be .* not 'many'"),
+        (["--threads", "many"], "--threads must be a number .*, not 'many'"),
+        (["--threads", "external"], "--threads must be .*, not 'external'"),
     ],
 )
 def test_an_option_that_cannot_be_used_is_one_sentence(

@@ -126,7 +126,11 @@ def main() -> None:
         settings["tls"] = pymhd.TLS(options["cert"], options["key"])
     handler = switching(options["run"]) if what == "echo" else globals()[what]
     with pymhd.Daemon(handler, port=int(port), **settings) as daemon:
-        daemon.wait()
+        if threads == "external":
+            while daemon.run(1.0):
+                pass
+        else:
+            daemon.wait()
 
 
 if __name__ == "__main__":
