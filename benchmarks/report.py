@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clients import Sample
+from clients import HERE, Sample
 from competitors import PEERS_PYTHON
 from loads import LOADS
 
@@ -21,6 +21,19 @@ PEERS = (
     *("bjoern", "fastwsgi", "socketify", "granian", "uvicorn", "aiohttp"),
     *("picows", "websockets", "uvloop", "httptools"),
 )
+
+EXPLANATION = """
+Unless a load says otherwise, a server is pinned to the last core, and the load client
+to the others. In each round all servers are started anew, one after the other.
+
+- `c` is C as its users start it, `c-pool` has pymhd's memory for each connection
+  (`Limits.memory`), `c-external` a loop of its own that calls `MHD_run()`.
+- `x C` is the median over the rounds of the ratio to `c` in the same round.
+- CPU time is that of all processes of a server, user and system, for each operation.
+- Each client has a request under way on each connection all the time, so p50 and p99
+  are those of a busy server. wrk corrects its own for coordinated omission.
+- PSS is resident memory after the load, pages that are shared counted in part.
+"""
 
 
 @dataclass
@@ -142,6 +155,7 @@ for name in {PEERS!r}:
     return {
         "processor": f"{cpu.partition(chr(10))[0]}, {os.cpu_count()} cores",
         "system": f"{platform.system()} {platform.release()}, {platform.libc_ver()[1]}",
+        "pymhd": _command("git", "-C", str(HERE), "describe", "--always", "--dirty"),
         "python": platform.python_version(),
         "libmicrohttpd": to_str(lib.MHD_get_version()),
         "compiler": _command(os.environ.get("CC", "cc"), "--version"),
@@ -180,16 +194,6 @@ def save(directory: Path, results: Results) -> None:
 
 
 def _page(where: dict[str, str], all_results: list[Results]) -> str:
-    lines = [
-        "# Results of `./dev bench`",
-        "",
-        *(f"- {name}: {value}" for name, value in where.items()),
-        "",
-        "Unless a load says otherwise, a server is pinned to the last core, and the",
-        "load client to the others. `x C` is the median over the rounds of the ratio",
-        "to `c` in the same round. CPU time is that of all processes of a server, user",
-        "and system, for each operation. `c` is C as its users start it; `c-pool` has",
-        "pymhd's memory for each connection (`Limits.memory`).",
-        "",
-    ]
-    return "\n".join([*lines, *(table(results) for results in all_results)])
+    facts = "\n".join(f"- {name}: {value}" for name, value in where.items())
+    tables = [table(results) for results in all_results]
+    return "\n".join(["# Results of `./dev bench`", "", facts, EXPLANATION, *tables])
