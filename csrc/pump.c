@@ -28,6 +28,9 @@
 #define AGAIN_MS 20
 /* After so many runs in vain, one a millisecond is enough. */
 #define VAIN_RUNS 1000
+/* What is kept of a batch's memory: more than most need. */
+#define KEPT_EVENTS 4096
+#define KEPT_TEXT (1 << 20)
 
 static struct watcher mhd_watcher = { OF_MHD };
 static struct watcher wake_watcher = { OF_WAKE };
@@ -109,6 +112,26 @@ pump_free (struct pymhd_daemon *daemon)
   daemon->event_count = daemon->event_room = 0;
   daemon->text = (struct text) { 0 };
   daemon->batch = (struct pymhd_batch) { 0 };
+}
+
+
+/* Forgets the batch, and, after a giant one, its memory. */
+static void
+clear (struct pymhd_daemon *daemon)
+{
+  daemon->event_count = 0;
+  daemon->text.size = 0;
+  if (KEPT_EVENTS < daemon->event_room)
+  {
+    free (daemon->events);
+    daemon->events = NULL;
+    daemon->event_room = 0;
+  }
+  if (KEPT_TEXT < daemon->text.room)
+  {
+    free (daemon->text.at);
+    daemon->text = (struct text) { 0 };
+  }
 }
 
 
@@ -360,8 +383,7 @@ pymhd_pump (struct pymhd_daemon *daemon,
   if ( (atomic_load (&daemon->dead)) ||
        (NULL == daemon->mhd) )
     return NULL;
-  daemon->event_count = 0;
-  daemon->text.size = 0;
+  clear (daemon);
   requests_free_gone (daemon);
   if (daemon->answered)
     run_answers (daemon);

@@ -33,9 +33,11 @@ class Limits:
     """Seconds without activity until a connection is closed; 0: never. It does not
     apply to upgraded ones. Wraps ``MHD_OPTION_CONNECTION_TIMEOUT``."""
 
-    memory: int = 32 * 1024
-    """Bytes of memory for each connection, at least 1024; they bound the header of a
-    request. Wraps ``MHD_OPTION_CONNECTION_MEMORY_LIMIT``."""
+    memory: int = 16 * 1024
+    """Bytes of memory for each connection, at least 1024. They bound the header of a
+    request to about half of it, which is what Apache and nginx grant a line; more, as
+    for many large cookies, costs time, since libmicrohttpd clears it for each request
+    (its own default is 32 KiB). Wraps ``MHD_OPTION_CONNECTION_MEMORY_LIMIT``."""
 
     body: int = 1024 * 1024
     """Bytes of a request's body. A larger one is answered with 413: at once if the

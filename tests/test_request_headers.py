@@ -65,7 +65,7 @@ def test_whitespace_around_a_value_is_no_part_of_it(
 @pytest.mark.parametrize("piece", [97, 10**6])
 def test_many_fields_arrive(serve: Serve, mode: Mode, piece: int) -> None:
     """As many as the memory of the connection holds, in however many pieces."""
-    fields = [f"X-{n}: {n}" for n in range(300)]
+    fields = [f"X-{n}: {n}" for n in range(100)]
     found: list[tuple[str, str]] = []
 
     def handler(request: pymhd.Request) -> pymhd.Response:
