@@ -54,6 +54,7 @@ struct link
   int fd;                       /* libmicrohttpd's: valid until we release it */
   struct tls *tls;              /* the session's; NULL without */
   int error;                    /* of what has ended it */
+  bool local : 1;               /* no TCP, whose kernel knows when bytes move */
   bool queued : 1;              /* it is among the hub's ready ones */
   bool told : 1;                /* Python knows it */
   bool readable : 1;            /* epoll has said so, and recv() not otherwise */

@@ -158,6 +158,7 @@ struct pymhd_daemon
   struct session *closing;      /* for the driver to close; session.c's lock */
   struct session *lingering;    /* the driver's alone */
   struct relay *ready_relays;   /* the same */
+  atomic_int_fast64_t idle_due_ms;      /* when to look at sessions; 0: never */
 
   struct pymhd_daemon *next;    /* all daemons, for a fork's child */
   struct pymhd_daemon *previous;
@@ -357,6 +358,13 @@ sessions_forked (void);
 /* Any thread: whether somebody has closed it. */
 bool
 session_is_closing (struct session *session);
+
+/* --- idle.c --- */
+
+/* The pump: ends sessions that have been idle for too long.  Milliseconds until
+   it is to be called again, -1 for never. */
+int64_t
+sessions_idle (struct pymhd_daemon *daemon);
 
 /* --- linger.c: how they end --- */
 

@@ -154,10 +154,12 @@ hub_begin (void *cls,
   int64_t token;
 
   (void) cls;
-  /* Fails on a UNIX socket, which has nothing to switch off. */
-  (void) setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof (on));
   if (NULL != link)
+  {
+    /* Fails on a UNIX socket, which has nothing to switch off. */
+    link->local = 0 != setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof (on));
     session = session_new (daemon, fd, NULL, tls, urh, true, &token);
+  }
   request_upgraded (req_cls);
   client_upgraded (daemon, connection);
   if (NULL == session)

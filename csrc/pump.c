@@ -272,19 +272,21 @@ patience_beside_mhd (struct pymhd_daemon *daemon)
 }
 
 
-/* How long epoll may wait: the caller's limit (-1: none), libmicrohttpd's, the
-   lingering sessions'. */
+/* How long epoll may wait: the caller's limit (-1: none), libmicrohttpd's, that of
+   sessions which linger or are idle. */
 static int
 patience (struct pymhd_daemon *daemon,
           int64_t limit_ms)
 {
-  const int64_t linger = sessions_linger (daemon);
+  const int64_t sessions = sooner (sessions_linger (daemon),
+                                   sessions_idle (daemon));
   const int64_t mhd = daemon->calls_back ? patience_beside_mhd (daemon)
                                          : patience_of_mhd (daemon);
 
   if (hub_is_ready (daemon))
     return 0;
-  return (int) sooner (sooner (limit_ms, linger), mhd);
+  limit_ms = sooner (sooner (limit_ms, sessions), mhd);
+  return (int) (limit_ms < INT_MAX ? limit_ms : INT_MAX);
 }
 
 

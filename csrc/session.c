@@ -17,6 +17,82 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct slots live;
 
 
+void
+sessions_lock (void)
+{
+  (void) pthread_mutex_lock (&lock);
+}
+
+
+void
+sessions_unlock (void)
+{
+  (void) pthread_mutex_unlock (&lock);
+}
+
+
+struct session *
+session_find (int64_t token)
+{
+  struct session *const session = slots_get (&live, token);
+
+  return (NULL != session) && (LIVE == session->state) ? session : NULL;
+}
+
+
+struct session *
+sessions_next_live (struct pymhd_daemon *daemon,
+                    uint32_t *at)
+{
+  struct session *session;
+
+  do
+    session = slots_next (&live, at);
+  while ( (NULL != session) &&
+          ( (daemon != session->daemon) ||
+            (LIVE != session->state) ) );
+  return session;
+}
+
+
+/* "per-connection": its thread looks again what has become of it. */
+static void
+wake (struct session *session)
+{
+  (void) sem_post (&session->closed);
+  if (NULL != session->relay)
+    relay_wake (session->relay);
+}
+
+
+void
+session_close_locked (struct session *session)
+{
+  struct pymhd_daemon *const daemon = session->daemon;
+
+  session->state = CLOSING;
+  if (daemon->per_connection)
+    wake (session);
+  else
+  {
+    session->next = daemon->closing;
+    daemon->closing = session;
+    pump_wake (daemon);
+  }
+}
+
+
+void
+session_shutdown (struct session *session,
+                  int how)
+{
+  if (NULL != session->relay)
+    relay_shutdown (session->relay, how);
+  else
+    (void) shutdown (session->fd, how);
+}
+
+
 /* The driver, inside the upgrade handler. */
 struct session *
 session_new (struct pymhd_daemon *daemon,
@@ -58,41 +134,30 @@ session_new (struct pymhd_daemon *daemon,
 }
 
 
-/* "per-connection": its thread looks again what has become of it. */
-static void
-wake (struct session *session)
-{
-  (void) sem_post (&session->closed);
-  if (NULL != session->relay)
-    relay_wake (session->relay);
-}
-
-
 /* Any thread, and inside finalizers: no lock is held across a call into
    libmicrohttpd or Python.  0 if there is no such session any more. */
 int
 pymhd_session_close (int64_t token)
 {
-  struct pymhd_daemon *daemon;
   struct session *session;
+
+  (void) pthread_mutex_lock (&lock);
+  session = session_find (token);
+  if (NULL != session)
+    session_close_locked (session);
+  (void) pthread_mutex_unlock (&lock);
+  return NULL != session;
+}
+
+
+/* Any thread.  False once it has been closed, by whomever. */
+int
+pymhd_session_is_live (int64_t token)
+{
   bool found;
 
   (void) pthread_mutex_lock (&lock);
-  session = slots_get (&live, token);
-  found = (NULL != session) && (LIVE == session->state);
-  if (found)
-  {
-    daemon = session->daemon;
-    session->state = CLOSING;
-    if (daemon->per_connection)
-      wake (session);
-    else
-    {
-      session->next = daemon->closing;
-      daemon->closing = session;
-      pump_wake (daemon);
-    }
-  }
+  found = NULL != session_find (token);
   (void) pthread_mutex_unlock (&lock);
   return found;
 }
@@ -107,23 +172,11 @@ pymhd_session_dup (int64_t token)
   int fd = -1;
 
   (void) pthread_mutex_lock (&lock);
-  session = slots_get (&live, token);
-  if ( (NULL != session) &&
-       (LIVE == session->state) )
+  session = session_find (token);
+  if (NULL != session)
     fd = fcntl (session->fd, F_DUPFD_CLOEXEC, 3);
   (void) pthread_mutex_unlock (&lock);
   return fd;
-}
-
-
-static void
-end_input (struct session *session,
-           int how)
-{
-  if (NULL != session->relay)
-    relay_shutdown (session->relay, how);
-  else
-    (void) shutdown (session->fd, how);
 }
 
 
@@ -140,13 +193,12 @@ pymhd_sessions_shutdown (struct pymhd_daemon *daemon,
   int count = 0;
 
   (void) pthread_mutex_lock (&lock);
-  while (NULL != (session = slots_next (&live, &at)))
+  while (NULL != (session = sessions_next_live (daemon, &at)))
   {
-    if ( (daemon != session->daemon) ||
-         (LIVE != session->state) ||
-         ( (session->of_hub) && (SHUT_RD != how) ) )
+    if ( (session->of_hub) &&
+         (SHUT_RD != how) )
       continue;
-    end_input (session, how);
+    session_shutdown (session, how);
     count++;
   }
   (void) pthread_mutex_unlock (&lock);
@@ -237,11 +289,7 @@ sessions_take_live (struct pymhd_daemon *daemon,
 
   (void) pthread_mutex_lock (&lock);
   daemon->sessions_ended = true;
-  do
-    session = slots_next (&live, at);
-  while ( (NULL != session) &&
-          ( (daemon != session->daemon) ||
-            (LIVE != session->state) ) );
+  session = sessions_next_live (daemon, at);
   if (NULL != session)
     session->state = CLOSING;
   (void) pthread_mutex_unlock (&lock);

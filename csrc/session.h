@@ -27,9 +27,41 @@ struct session
   sem_t closed;                 /* "per-connection": Python has closed it */
   int64_t deadline_ms;
   size_t drained;
+
+  /* idle.c; guarded by session.c's lock. */
+  int64_t limit_ms;             /* without a byte; 0: none */
+  int64_t active_ms;            /* the last byte that the kernel does not tell of */
+  int64_t due_ms;               /* to be looked at then */
+  bool struck;
 };
 
-/* session.c; each takes its lock. */
+/* session.c */
+
+void
+sessions_lock (void);
+
+void
+sessions_unlock (void);
+
+/* These four while it is locked.  NULL: there is no such session that lives. */
+struct session *
+session_find (int64_t token);
+
+/* The daemon's next session at or after *at that lives. */
+struct session *
+sessions_next_live (struct pymhd_daemon *daemon,
+                    uint32_t *at);
+
+/* Leaves a session that lives to the driver, to be closed. */
+void
+session_close_locked (struct session *session);
+
+/* Wakes whoever is blocked on it. */
+void
+session_shutdown (struct session *session,
+                  int how);
+
+/* The others take the lock. */
 
 /* The driver: the session is about to be closed for libmicrohttpd. */
 void

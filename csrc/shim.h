@@ -255,11 +255,23 @@ int
 pymhd_sessions_shutdown (struct pymhd_daemon *daemon,
                          int how);
 
+int
+pymhd_session_is_live (int64_t session);
+
 int64_t
 pymhd_sessions_live (void);
 
 int
 pymhd_session_error (int64_t session);
+
+/* --- idle.c --- */
+
+void
+pymhd_session_limit (int64_t session,
+                     int64_t limit_ms);
+
+void
+pymhd_session_touch (int64_t session);
 
 /* --- gnutls.c: whether TLS can be had, with this certificate --- */
 

@@ -9,6 +9,19 @@
 #include "hub.h"
 
 
+/* Where the kernel does not tell when the last byte moved, and somebody asks. */
+static ssize_t
+moved (const struct link *link,
+       ssize_t size)
+{
+  if ( (0 < size) &&
+       (link->local) &&
+       (0 != atomic_load (&link->daemon->idle_due_ms)) )
+    pymhd_session_touch (link->session);
+  return size;
+}
+
+
 ssize_t
 stream_recv (struct link *link,
              void *bytes,
@@ -18,7 +31,7 @@ stream_recv (struct link *link,
   ssize_t count = 0;
 
   if (NULL == link->tls)
-    return recv (link->fd, bytes, size, MSG_DONTWAIT);
+    return moved (link, recv (link->fd, bytes, size, MSG_DONTWAIT));
   /* A record at a time, and epoll does not tell twice. */
   while ( (got < size) &&
           (0 < (count = tls_recv (link->tls, (char *) bytes + got, size - got))) )
@@ -28,7 +41,7 @@ stream_recv (struct link *link,
   if ( (0 == count) ||
        ( (-1 == count) && (EAGAIN != errno) ) )
     link->hung_up = true;
-  return (ssize_t) got;
+  return moved (link, (ssize_t) got);
 }
 
 
@@ -37,9 +50,10 @@ stream_send (const struct link *link,
              const void *bytes,
              size_t size)
 {
-  return NULL == link->tls
-         ? send (link->fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL)
-         : tls_send (link->tls, bytes, size);
+  return moved (link,
+                NULL == link->tls
+                ? send (link->fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+                : tls_send (link->tls, bytes, size));
 }
 
 

@@ -6,6 +6,7 @@ An exception in a handler ends here: it is logged, and answered with 500.
 
 import contextlib
 import inspect
+import math
 import os
 from collections.abc import Callable
 from typing import cast
@@ -55,10 +56,12 @@ class Exchange:
         handler: Handler,
         sessions: Sessions,
         log: Callable[[str, BaseException | None], None],
+        idle_timeout: float = 0,
     ) -> None:
         self._handler = handler
         self._sessions = sessions
         self._log = log
+        self._idle_timeout = idle_timeout
         # Made now: there may be no memory for it when it is needed.
         self._failure = Response("500 Internal Server Error\n", 500)
         self._failure._pointer()
@@ -100,7 +103,8 @@ class Exchange:
         """Begin the session of a request whose 101 went out."""
         try:
             response, request, protocol = self.switched(token)
-            stream = Upgraded._make(fd, session, early, request, protocol)
+            limited = self.limit(response, session)
+            stream = Upgraded._make(fd, session, early, request, protocol, limited)
         except BaseException as error:
             self.refuse(session, fd)
             self._log("an upgraded connection was closed at once", error)
@@ -117,6 +121,15 @@ class Exchange:
                 error,
             )
             stream.close()
+
+    def limit(self, response: Response, session: int) -> bool:
+        """Limit how long a session may be idle; tell whether it is limited."""
+        seconds = response._idle_timeout
+        if seconds is None:
+            seconds = self._idle_timeout
+        if seconds:
+            lib.pymhd_session_limit(session, math.ceil(seconds * 1000))
+        return bool(seconds)
 
     @staticmethod
     def refuse(session: int, fd: int) -> None:

@@ -157,6 +157,7 @@ class Hub:
             self._receivers.append(_ignore)
         try:
             response, request, switched = self._exchange.switched(token)
+            self._exchange.limit(response, session)
             transport = Transport._make(self, place, session, request, switched)
         except BaseException as error:
             _log.report("an upgraded connection was closed at once", error)

@@ -52,7 +52,7 @@ def choose(threads: object, polling: object = None, tls: bool = False) -> Mode:
     if threads == "per-connection":
         return _per_connection(str(polling or "poll"))
     if threads == "external":
-        return _external("epoll" if tls else str(polling or "epoll"))
+        return _external(str(polling or "epoll"))
     if not isinstance(threads, int) or isinstance(threads, bool):
         raise TypeError(
             f'threads must be an int, "per-connection" or "external", not {threads!r}'
@@ -61,7 +61,8 @@ def choose(threads: object, polling: object = None, tls: bool = False) -> Mode:
         raise ValueError(f"threads must be at least 1, not {threads}")
     # Over TLS an upgraded connection belongs to the pump (csrc/relay.c).
     if polling is None or tls:
-        return Mode(Pump, lib.MHD_USE_EPOLL, drivers=threads)
+        flags = 0 if polling == "select" else lib.MHD_USE_EPOLL
+        return Mode(Pump, flags, drivers=threads)
     flags = lib.MHD_USE_INTERNAL_POLLING_THREAD | _POLLING[str(polling)]
     return Mode(OwnThreads, flags, pool=threads)
 

@@ -78,8 +78,8 @@ class Daemon(Loop):
             whose descriptor is 1024 or more. With ``"epoll"`` and ``"auto"`` a thread
             of libmicrohttpd's that finds exactly 128 connections ready waits for one
             more event before it serves them.
-        tls: A :class:`TLS`, for HTTPS. Then ``polling`` does not matter but to
-            ``"per-connection"``: it is None.
+        tls: A :class:`TLS`, for HTTPS. Then libmicrohttpd has threads of its own with
+            ``"per-connection"`` alone; else Python's wait by epoll, or by ``"select"``.
         limits: What clients are granted.
 
     Raises:
@@ -185,7 +185,7 @@ class Daemon(Loop):
         limits = self._limits
         mode = self._mode
         log = _log.report_later if mode.driver is OwnThreads else _log.report
-        exchange = Exchange(self._handler, self._sessions, log)
+        exchange = Exchange(self._handler, self._sessions, log, limits.idle_timeout)
         settings = Settings(
             # libmicrohttpd closes it, so each of its daemons gets one of its own.
             listen_fd=duplicate(listening),

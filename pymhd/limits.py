@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What a daemon grants its clients."""
 
+import math
 import resource
 from dataclasses import dataclass, fields
 from typing import final
@@ -30,8 +31,8 @@ class Limits:
     N counts by itself. Wraps ``MHD_OPTION_PER_IP_CONNECTION_LIMIT``."""
 
     timeout: int = 60
-    """Seconds without activity until a connection is closed; 0: never. It does not
-    apply to upgraded ones. Wraps ``MHD_OPTION_CONNECTION_TIMEOUT``."""
+    """Seconds without activity until a connection is closed; 0: never. For upgraded
+    ones there is :attr:`idle_timeout`. Wraps ``MHD_OPTION_CONNECTION_TIMEOUT``."""
 
     memory: int = 16 * 1024
     """Bytes of memory for each connection, at least 1024. They bound the header of a
@@ -43,11 +44,20 @@ class Limits:
     """Bytes of a request's body. A larger one is answered with 413: at once if the
     client asks before it sends, else when it has been read and thrown away."""
 
+    idle_timeout: float = 0
+    """Seconds without a byte in either direction until an upgraded connection is
+    closed; 0: never. ``Response.for_upgrade(idle_timeout=)`` overrides it. First
+    the socket is shut down, so that whoever is blocked on it sees its end; a second
+    later it is closed in any case."""
+
     def __post_init__(self) -> None:
         least = {"connections": 1, "memory": 1024}
+        check_idle_timeout(self.idle_timeout, "Limits.idle_timeout")
         for field in fields(self):
             value = getattr(self, field.name)
-            if value is None and field.name == "connections":
+            if field.name == "idle_timeout" or (
+                value is None and field.name == "connections"
+            ):
                 continue
             if not isinstance(value, int) or isinstance(value, bool):
                 raise TypeError(f"Limits.{field.name} must be an int, not {value!r}")
@@ -56,6 +66,14 @@ class Limits:
                     f"Limits.{field.name} must be from {least.get(field.name, 0)} to "
                     f"{2**31 - 1}, not {value}"
                 )
+
+
+def check_idle_timeout(value: object, name: str) -> None:
+    """Raise TypeError or ValueError unless it is a number of seconds to be idle."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number of seconds, not {value!r}")
+    if math.isnan(value) or not (value == 0 or 0.001 <= value < 2**31):
+        raise ValueError(f"{name} must be 0 or from 0.001 to {2**31 - 1}, not {value}")
 
 
 def default_connections(descriptors: int) -> int:

@@ -25,6 +25,7 @@ from pymhd._response_fields import (
     sendable,
 )
 from pymhd.errors import StateError, check_ptr
+from pymhd.limits import check_idle_timeout
 
 if TYPE_CHECKING:
     from pymhd._mhd import SharedResponsePtr
@@ -96,6 +97,7 @@ class Response:
         "_body",
         "_fields",
         "_frozen",
+        "_idle_timeout",
         "_once",
         "_protocols",
         "_ptr",
@@ -112,6 +114,7 @@ class Response:
     # Of upgrades alone:
     _protocols: list[str]
     _run: Run
+    _idle_timeout: float | None
 
     def __init__(
         self, body: Body = b"", status: int = 200, headers: Fields | None = None
@@ -144,6 +147,7 @@ class Response:
         *,
         headers: Fields | None = None,
         run: Run | None = None,
+        idle_timeout: float | None = None,
     ) -> Self:
         """Make the response that answers 101 and gives the connection to a callable.
 
@@ -160,6 +164,8 @@ class Response:
                 open until it is closed, and somebody must keep it. ``"hub"``, the
                 default for classes with ``connection_made``: the target makes
                 protocols, which that thread serves, with no thread for each.
+            idle_timeout: Seconds without a byte in either direction until the
+                connection is closed; 0: never; None: as ``Limits.idle_timeout`` says.
 
         Raises:
             TypeError, ValueError: An argument cannot be used.
@@ -172,7 +178,10 @@ class Response:
             raise TypeError(f"{target!r} is a coroutine function: nothing would run it")
         if run not in (None, "thread", "inline", "hub"):
             raise ValueError(f'run must be "thread", "inline" or "hub", not {run!r}')
+        if idle_timeout is not None:
+            check_idle_timeout(idle_timeout, "idle_timeout")
         self = cls()
+        self._idle_timeout = idle_timeout
         self._status = _SWITCHING_PROTOCOLS
         self._once = False
         self._target = target

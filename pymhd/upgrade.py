@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Upgraded"]
 
 
+# How much is sent before somebody is told so.
+_PIECE = 65536
 # How often this process has been forked: what is older is a parent's.
 _forks = 0
 # Guards the taking over of those; reentrant, for signal handlers.
@@ -75,11 +77,13 @@ class Upgraded:
         "_closed",
         "_early",
         "_finalizer",
+        "_limited",
         "_lock",
         "_protocol",
         "_request",
         "_session",
         "_sock",
+        "_touches",
         "_users",
     )
 
@@ -97,13 +101,22 @@ class Upgraded:
     # a number that has become somebody else's.
     _users: int
     _finalizer: "weakref.finalize[..., Self]"
+    # It has an idle timeout, and csrc must be told when bytes move.
+    _limited: bool
+    _touches: bool
 
     def __init__(self) -> None:
         raise TypeError("pymhd makes these: see Response.for_upgrade()")
 
     @classmethod
     def _make(
-        cls, fd: int, session: int, early: bytes, request: Request, protocol: str
+        cls,
+        fd: int,
+        session: int,
+        early: bytes,
+        request: Request,
+        protocol: str,
+        limited: bool = False,
     ) -> Self:
         self = cls.__new__(cls)
         self._sock = socket.socket(fileno=fd)
@@ -116,6 +129,8 @@ class Upgraded:
         self._lock = threading.RLock()
         self._users = 0
         self._closed = False
+        self._limited = limited
+        self._touches = limited and self._sock.family == socket.AF_UNIX
         self._finalizer = weakref.finalize(
             self, _abandoned, self._sock, session, _forks
         )
@@ -163,12 +178,24 @@ class Upgraded:
         with _lock:
             if self._born != _forks:
                 self._users, self._lock = 0, threading.RLock()
+                self._limited = self._touches = False
                 self._session = 0  # the child gives the parent's numbers to its own
                 self._born = _forks  # last: now other threads go on
 
     def _check_open(self) -> None:
         if self._closed:
             raise StateError("this upgraded connection has been closed")
+        ours = self._limited and self._born == _forks
+        if ours and not lib.pymhd_session_is_live(self._session):
+            raise StateError(
+                "this upgraded connection was idle for longer than its idle_timeout "
+                "and has been closed, or its daemon has been stopped"
+            )
+
+    def _moved(self, count: int) -> None:
+        """Note that bytes have moved where the kernel does not."""
+        if self._touches and count:
+            lib.pymhd_session_touch(self._session)
 
     @contextlib.contextmanager
     def _socket(self) -> Iterator[socket.socket]:
@@ -256,6 +283,7 @@ class Upgraded:
             self._check_open()  # not closed by another thread meanwhile
             if not data and size:
                 self._check_end()
+            self._moved(len(data))
             return data
 
     def _check_end(self) -> None:
@@ -287,6 +315,7 @@ class Upgraded:
             self._check_open()
             if not count and memoryview(buffer).nbytes:
                 self._check_end()
+            self._moved(count)
             return count
 
     # --- sending ---
@@ -298,7 +327,9 @@ class Upgraded:
             The same as :meth:`sendall`.
         """
         with self._socket() as sock:
-            return sock.send(data)
+            count = sock.send(data)
+            self._moved(count)
+            return count
 
     def sendall(self, data: "ReadableBuffer") -> None:
         """Send everything.
@@ -309,7 +340,13 @@ class Upgraded:
             StateError: Closed, before or meanwhile.
         """
         with self._socket() as sock:
-            sock.sendall(data)
+            if not self._touches:
+                sock.sendall(data)
+                return
+            view = memoryview(data).cast("B")
+            for at in range(0, len(view), _PIECE):
+                sock.sendall(view[at : at + _PIECE])
+                self._moved(_PIECE)
 
     def shutdown(self, how: int) -> None:
         """Shut down one or both halves: ``socket.SHUT_RD``, ``SHUT_WR``, ``SHUT_RDWR``.
