@@ -275,6 +275,7 @@ def test_descriptors_that_run_out_end_one_upgrade_only(
     daemon = serve(lambda request: switching(echo, "thread"))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with connect(daemon) as sock, upgraded(daemon) as other:
+        assert_echoes(other)  # it has its descriptors
         used = max(int(fd) for fd in os.listdir("/proc/self/fd"))
         resource.setrlimit(resource.RLIMIT_NOFILE, (used + 1, hard))
         files: list[int] = []
