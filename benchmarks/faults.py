@@ -91,6 +91,12 @@ def after_the_request(sock: socket.socket, dice: random.Random) -> None:
     sock.sendall(REQUEST + dice.randbytes(dice.choice([0, 1, 70_000])))
 
 
+def in_the_101(sock: socket.socket, dice: random.Random) -> None:
+    """Leave with a part of the 101 unread."""
+    sock.sendall(REQUEST)
+    sock.recv(dice.randrange(1, 50))
+
+
 def in_the_echo(sock: socket.socket, dice: random.Random) -> None:
     """Leave with bytes under way in both directions."""
     upgrade(sock)
@@ -126,6 +132,7 @@ BEHAVIOURS: dict[Behaviour, int] = {
     orderly: 6,
     in_the_request: 2,
     after_the_request: 2,
+    in_the_101: 2,
     in_the_echo: 2,
     half_closed: 2,
     deaf: 1,
