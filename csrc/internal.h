@@ -139,6 +139,8 @@ struct pymhd_daemon
   int wake_fd;                  /* readable: pymhd_pump() has something to do */
   int mhd_epoll_fd;
   struct pymhd_select sets;
+  bool mhd_is_ready;            /* epoll has said so */
+  unsigned int turns;
   bool unfinished;              /* libmicrohttpd wants to run at once */
   int in_vain;                  /* how often it has, and has told us nothing */
   bool answered;                /* there are answers that it has not seen */

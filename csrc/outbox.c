@@ -272,6 +272,21 @@ pymhd_hub_write (struct pymhd_daemon *daemon,
 }
 
 
+/* The pump's thread.  One write; returns the same. */
+int
+pymhd_hub_send (struct pymhd_daemon *daemon,
+                int32_t connection,
+                const char *bytes,
+                size_t size)
+{
+  if (atomic_load (&daemon->dead))
+    return 0;
+  daemon->hub->batch.crossed_count = 0;
+  put (daemon, connection, bytes, size, NULL);
+  return daemon->hub->batch.crossed_count;
+}
+
+
 /* The pump's thread.  Sends the same to many; returns the same. */
 int
 pymhd_hub_broadcast (struct pymhd_daemon *daemon,

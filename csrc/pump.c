@@ -31,6 +31,8 @@
 /* What is kept of a batch's memory: more than most need. */
 #define KEPT_EVENTS 4096
 #define KEPT_TEXT (1 << 20)
+/* How often libmicrohttpd is run beside a hub that is busy. */
+#define EACH_TURN 16
 
 static struct watcher mhd_watcher = { OF_MHD };
 static struct watcher wake_watcher = { OF_WAKE };
@@ -203,6 +205,7 @@ run (struct pymhd_daemon *daemon)
 {
   MHD_UNSIGNED_LONG_LONG ms;
 
+  daemon->mhd_is_ready = false;
   if (0 < daemon->runs_left)
     daemon->runs_left--;
   if (daemon->selects)
@@ -219,6 +222,20 @@ run (struct pymhd_daemon *daemon)
     daemon->in_vain = 0;
   else if (VAIN_RUNS >= daemon->in_vain)
     daemon->in_vain++;
+}
+
+
+/* Whether to run it when we have waited.  Where only the hub has something to do,
+   it is spared most of the time; its timeouts are of whole seconds. */
+static bool
+is_due (struct pymhd_daemon *daemon)
+{
+  return (daemon->mhd_is_ready) ||
+         (daemon->unfinished) ||
+         (0 < daemon->runs_left) ||
+         (daemon->selects) ||
+         (! hub_is_ready (daemon)) ||
+         (0 == ++daemon->turns % EACH_TURN);
 }
 
 
@@ -307,13 +324,15 @@ wait_epoll (struct pymhd_daemon *daemon,
     switch (watcher->of)
     {
     case OF_MHD:
-      break;                    /* it runs next, whatever has happened */
+      daemon->mhd_is_ready = true;
+      break;
     case OF_WAKE:
       (void) ! read (daemon->wake_fd, &woken, sizeof (woken));
       sessions_close_pending (daemon);
       break;
     case OF_CLIENT:
       client_hung_up (daemon, watcher);
+      daemon->mhd_is_ready = true;
       break;
     case OF_SESSION:
       session_readable (watcher);
@@ -401,7 +420,8 @@ pymhd_pump (struct pymhd_daemon *daemon,
     const int64_t limit = 0 > timeout_ms ? -1 : left_ms (deadline);
 
     wait_ready (daemon, patience (daemon, limit));
-    if (! daemon->calls_back)
+    if ( (! daemon->calls_back) &&
+         (is_due (daemon)) )
       run (daemon);
     if ( (0 != hub_collect (daemon)) ||
          (atomic_exchange (&daemon->wants_python, false)) ||

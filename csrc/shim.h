@@ -208,6 +208,12 @@ pymhd_hub_write (struct pymhd_daemon *daemon,
                  const char *bytes);
 
 int
+pymhd_hub_send (struct pymhd_daemon *daemon,
+                int32_t connection,
+                const char *bytes,
+                size_t size);
+
+int
 pymhd_hub_broadcast (struct pymhd_daemon *daemon,
                      const int32_t *connections,
                      int count,

@@ -12,6 +12,8 @@ for happens in the order in which it was asked, whatever the threads.
 import os
 import threading
 from collections.abc import Callable, Iterator
+from itertools import islice
+from struct import Struct
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,10 +27,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Hub"]
 
-# struct pymhd_hub_event
+_EVENT = Struct("4q")  # struct pymhd_hub_event
 Event = tuple[int, int, int, int]
 # So long protocols are called until requests have their turn.
 _BATCH_SECONDS = 0.0005
+# So many events are dealt with from one look at the clock to the next.
+_BETWEEN_LOOKS = 8
 # The place of what is to be done rather than sent.
 _ORDER = -2
 
@@ -58,9 +62,9 @@ class Hub:
         # By place: the transports, and who takes what comes.
         self._transports: list[Transport | None] = []
         self._receivers: list[Callable[[bytes], object]] = []
-        # Events of the batch that have not been dealt with.
+        # Events of the batch, and how many have not been dealt with.
         self._events: Iterator[Event] = iter(())
-        self.is_behind = False
+        self._left = 0
         self._released: list[int] = []
         # Whose protocols are to be told, when what was put out has been sent.
         self._crossed: list[Transport] = []
@@ -73,17 +77,22 @@ class Hub:
         self.collected = 0  # bytes in it, roughly
         # The pump is in C: it must be woken to look at what has been put there.
         self.asleep = False
-        self._thread = 0
+        self.thread = 0
 
     # --- the pump's thread ---
 
     def pump(self, timeout_ms: int) -> "Batch":
         """Send everything and run csrc's pump, as ``lib.pymhd_pump()`` does."""
-        self._thread = threading.get_ident()
+        self.thread = threading.get_ident()
         self.sleep()
         batch = lib.pymhd_pump(self.pointer, 0 if self.is_behind else timeout_ms)
         self.asleep = False
         return batch
+
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether events are left that have not been dealt with."""
+        return self._left > 0
 
     def sleep(self) -> None:
         """Send everything; whoever writes from now on wakes the pump."""
@@ -107,32 +116,38 @@ class Hub:
         """
         if self.out:
             self.flush()  # of other threads: who has paused is called no more
-        if not self.is_behind:
+        if self._left <= 0:
             if not self._batch.count:
                 return
             self._fetch()
         until = perf_counter() + _BATCH_SECONDS
+        while self._left > 0:
+            self._deal_with(islice(self._events, _BETWEEN_LOOKS))
+            self._left -= _BETWEEN_LOOKS
+            if perf_counter() > until:
+                break
+        if self._left <= 0:
+            self._batch.count = 0  # now csrc reads on
+
+    def _deal_with(self, events: Iterator[Event]) -> None:
         receivers, arena = self._receivers, self._arena
-        for kind, place, first, second in self._events:
+        for kind, place, first, second in events:
             if kind:  # anything but PYMHD_HUB_DATA
                 self._handle(kind, place, first, second)
-            else:
-                try:
-                    receivers[place](arena[first:second])
-                except BaseException as error:
-                    self._fail(self._transports[place], "data_received", error)
-            if perf_counter() > until:
-                return
-        self.is_behind = False
-        self._batch.count = 0  # now csrc reads on
+                continue
+            try:
+                receivers[place](arena[first:second])
+            except BaseException as error:
+                self._fail(self._transports[place], "data_received", error)
 
     def _fetch(self) -> None:
         batch = self._batch
         if self._arena is None:
             self._arena = ffi.buffer(batch.arena, batch.arena_size)
-        ints = iter(cast("list[int]", ffi.unpack(batch.events, batch.count * 4)))
-        self._events = zip(ints, ints, ints, ints, strict=True)
-        self.is_behind = True
+        self._left = batch.count
+        events = ffi.buffer(batch.events, self._left * _EVENT.size)
+        # Copied, since csrc may move them.
+        self._events = cast("Iterator[Event]", _EVENT.iter_unpack(events[:]))
 
     def _handle(self, kind: int, place: int, first: int, second: int) -> None:
         if kind == lib.PYMHD_HUB_MADE:
@@ -214,29 +229,32 @@ class Hub:
         """Carry out what has been asked for."""
         out = self.out
         while count := len(out):
-            targets, parts = out[0:count:2], out[1:count:2]
+            targets, parts = out[:count:2], out[1:count:2]
             del out[:count]
             self.collected = 0
-            places = [target._place for target in targets]
-            if _ORDER in places:
-                self._carry_out(targets, parts)
+            if count == 2:
+                self._carry_out(targets[0], parts[0])
             else:
-                self._send(places, parts)
+                self._carry_all_out(targets, parts)
             # Only now: they may put out more, which comes behind all of this.
-            while self._crossed:
-                self.call(self._crossed.pop(0), "pause_writing")
+            if self._crossed:
+                self.tell_crossed(0)
 
-    def _carry_out(self, targets: list[Any], parts: list[bytes]) -> None:
-        for target, data in zip(targets, parts, strict=True):
-            if target._place == _ORDER:
-                target.run()
-            else:
-                self._send([target._place], [data])
+    def _carry_out(self, target: Any, data: bytes) -> None:
+        place = target._place
+        if place == _ORDER:
+            target.run()
+        else:
+            self.note(lib.pymhd_hub_send(self.pointer, place, data, len(data)))
 
-    def _send(self, places: list[int], parts: list[bytes]) -> None:
+    def _carry_all_out(self, targets: list[Any], parts: list[bytes]) -> None:
+        places = [target._place for target in targets]
+        if _ORDER in places:
+            for target, data in zip(targets, parts, strict=True):
+                self._carry_out(target, data)
+            return
         sizes = [len(part) for part in parts]
-        data = parts[0] if len(parts) == 1 else b"".join(parts)
-        count = len(places)
+        data, count = b"".join(parts), len(places)
         self.note(lib.pymhd_hub_write(self.pointer, places, sizes, count, data))
 
     def note(self, crossed: int) -> None:
@@ -247,6 +265,12 @@ class Hub:
                 transport = self._transports[place]
                 if transport is not None:
                     self._crossed.append(transport)
+
+    def tell_crossed(self, crossed: int) -> None:
+        """Tell those of whom note() knows, and the first of the batch's list."""
+        self.note(crossed)
+        while self._crossed:
+            self.call(self._crossed.pop(0), "pause_writing")
 
     def broadcast(self, transports: list[Transport], data: bytes) -> None:
         """Send the same to many."""
@@ -273,7 +297,7 @@ class Hub:
         if self.asleep:
             self.asleep = False
             lib.pymhd_pump_wake(self.pointer)
-        elif threading.get_ident() == self._thread:
+        elif threading.get_ident() == self.thread:
             self.flush()
 
     def turn(self, transport: Transport) -> None:
@@ -281,7 +305,7 @@ class Hub:
 
         That one gives an order, too.
         """
-        if threading.get_ident() == self._thread and transport._place >= 0:
+        if threading.get_ident() == self.thread and transport._place >= 0:
             self._receivers[transport._place] = _receiver(
                 transport, transport._protocol
             )

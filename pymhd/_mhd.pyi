@@ -750,6 +750,9 @@ class _Lib(Protocol):
         data: bytes,
         /,
     ) -> int: ...
+    def pymhd_hub_send(
+        self, daemon: DriverPtr, connection: int, data: bytes, size: int, /
+    ) -> int: ...
     def pymhd_hub_broadcast(
         self,
         daemon: DriverPtr,

@@ -12,6 +12,7 @@ import logging
 import socket
 from collections.abc import Iterable
 from functools import partial
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Self, final
 
 from pymhd import _log
@@ -159,10 +160,14 @@ class Transport:
         """
         if self._mute or type(data) is not bytes:
             data = self._checked(data)
-        if data:
-            hub = self._hub
+        hub = self._hub
+        size = len(data)
+        if size >= COLLECTED and not hub.out and get_ident() == hub.thread:
+            if lib.pymhd_hub_send(hub.pointer, self._place, data, size):
+                hub.tell_crossed(1)
+        elif size:
             hub.out.extend((self, data))
-            hub.collected += len(data)
+            hub.collected += size
             if hub.asleep or hub.collected >= COLLECTED:
                 hub.hurry()
 
