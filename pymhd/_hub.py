@@ -12,6 +12,7 @@ for happens in the order in which it was asked, whatever the threads.
 import os
 import threading
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import islice
 from struct import Struct
 from time import perf_counter
@@ -35,6 +36,9 @@ _BATCH_SECONDS = 0.0005
 _BETWEEN_LOOKS = 8
 # The place of what is to be done rather than sent.
 _ORDER = -2
+
+
+_strerror = cache(os.strerror)
 
 
 class _Order:
@@ -155,7 +159,7 @@ class Hub:
             return
         transport = self._transports[place]
         if kind == lib.PYMHD_HUB_LOST:
-            error = OSError(first, os.strerror(first)) if first else None
+            error = OSError(first, _strerror(first)) if first else None
             self._lose(transport, place, error)
         elif transport is None:
             return

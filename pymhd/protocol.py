@@ -363,8 +363,8 @@ class Transport:
         return None
 
     def _drop_sockets(self) -> None:
-        with contextlib.suppress(IndexError):
-            while True:
+        with contextlib.suppress(IndexError):  # another thread may do the same
+            while self._sockets:
                 self._sockets.pop().close()
 
     def __repr__(self) -> str:

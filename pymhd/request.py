@@ -5,6 +5,7 @@ csrc copies the head once, as text; it is split and decoded here when somebody a
 No object in here points into C.
 """
 
+from functools import lru_cache
 from typing import final
 from urllib.parse import unquote_to_bytes
 
@@ -33,6 +34,21 @@ def _decode_plus(part: str) -> str:
 
 
 _new = object.__new__
+
+
+# Most clients ask in the same words.
+@lru_cache(maxsize=64)
+def _choose(
+    connection: str, upgrade: str, protocols: tuple[str, ...] | None
+) -> str | None:
+    """Return what to switch to; the fields' values, those of several with commas."""
+    if "upgrade" not in [token.lower() for token in tokens(connection)]:
+        return None
+    offered = tokens(upgrade)
+    if protocols is None:
+        return offered[0] if offered else None
+    folded = {protocol.lower() for protocol in offered}
+    return next((mine for mine in protocols if mine.lower() in folded), None)
 
 
 @final
@@ -175,15 +191,19 @@ class Request:
 
     def _chosen(self, protocols: list[str] | None) -> str | None:
         """Return the first of our protocols that the client offers; None: any."""
-        headers = self.headers
-        connection = [token.lower() for token in headers.list_of("Connection")]
-        if self.version != "HTTP/1.1" or "upgrade" not in connection:
+        lines = self._head()
+        if lines[_VERSION] != "HTTP/1.1":
             return None
-        offered = headers.list_of("Upgrade")
-        if protocols is None:
-            return offered[0] if offered else None
-        folded = {protocol.lower() for protocol in offered}
-        return next((mine for mine in protocols if mine.lower() in folded), None)
+        connection = upgrade = ""
+        fields = iter(lines[_FIELDS:-1])
+        for name, value in zip(fields, fields, strict=True):
+            folded = name.lower()
+            if folded == "connection":
+                connection += value + ","
+            elif folded == "upgrade":
+                upgrade += value + ","
+        mine = None if protocols is None else tuple(protocols)
+        return _choose(connection, upgrade, mine) if upgrade else None
 
     def __repr__(self) -> str:
         if self._ended:
