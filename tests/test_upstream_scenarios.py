@@ -124,7 +124,7 @@ def test_an_upgrade_as_upstream_tries_it(
     assert application.results.get(timeout=TIMEOUT) == (0, sizes.hello, b"")
     assert application.requests == ["/"]
     eventually(lambda: daemon.connections == 0, "the end of the connection")
-    assert daemon.upgraded == 0
+    eventually(lambda: daemon.upgraded == 0, "the end of the session")
     daemon.stop()
     assert logged_errors(caplog) == []
     assert not [r for r in caplog.records if r.levelno > logging.INFO]
