@@ -362,7 +362,8 @@ relay_wait (struct relay *relay)
 {
   uint64_t woken;
 
-  while (! atomic_load (&relay->daemon->late))
+  while ( (! atomic_load (&relay->daemon->late)) &&
+          (! atomic_load (&relay->daemon->dead)) )
   {
     struct pollfd watched[] = {
       { .fd = relay->wake_fd, .events = POLLIN },

@@ -19,6 +19,9 @@ import sys
 import threading
 import urllib.parse
 from dataclasses import dataclass
+from functools import partial
+
+from pymhd._secured import Secured, secure
 
 _CHUNK = 65536
 
@@ -35,6 +38,7 @@ class _Target:
     port: int
     path: str
     unix: str | None = None
+    tls: bool = False
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -66,14 +70,15 @@ def _parse_url(url: str, unix: str | None) -> _Target:
     if url.startswith("unix://"):
         return _parse_unix_url(url)
     parts = urllib.parse.urlsplit(url)
-    if parts.scheme != "http":
-        raise ValueError("only http:// and unix:// are known")
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("only http://, https:// and unix:// are known")
     if not parts.hostname or parts.username is not None:
-        raise ValueError("http:// must be followed by a host")
+        raise ValueError(f"{parts.scheme}:// must be followed by a host")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     path = urllib.parse.quote(path, safe="%/:?#[]@!$&'()*+,;=~")
-    port = 80 if parts.port is None else parts.port
-    return _Target(parts.hostname, port, path, unix)
+    tls = parts.scheme == "https"
+    port = (443 if tls else 80) if parts.port is None else parts.port
+    return _Target(parts.hostname, port, path, unix, tls)
 
 
 def _send_request(
@@ -150,7 +155,8 @@ class _Sender(threading.Thread):
         with contextlib.suppress(OSError):
             while data := self._read():
                 self._sock.sendall(data)
-            self._sock.shutdown(socket.SHUT_WR)
+            # A FIN, also over TLS.
+            socket.socket.shutdown(self._sock, socket.SHUT_WR)
 
     def _read(self) -> bytes:
         if self._source is None:
@@ -181,11 +187,16 @@ def _join(sock: socket.socket, stream: io.BufferedIOBase) -> int:
         if descriptor is not None:
             # It may be shared with a program that wants it otherwise.
             os.set_blocking(descriptor, True)
-    sock.settimeout(None)
+    receive = partial(stream.read1, _CHUNK)
+    if isinstance(sock, Secured):
+        sock.share()
+        receive = partial(sock.wait, receive)
+    else:
+        sock.settimeout(None)
     sender = _Sender(sock, source)
     sender.start()
     try:
-        while data := stream.read1(_CHUNK):
+        while data := receive():
             _write(sink, data)
     except OSError as error:
         raise _Failure(f"the connection was lost: {error.strerror}") from None
@@ -199,6 +210,8 @@ def _connect(options: argparse.Namespace) -> int:
         raise _Failure(f"bad URL {options.url!r}: {error}") from None
     try:
         sock = target.connect(options.timeout)
+        if target.tls:
+            sock = secure(sock, target.host, options.cacert, options.insecure)
     except (OSError, ValueError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise _Failure(f"cannot connect to {target}: {reason}") from None
@@ -230,7 +243,9 @@ def _header(text: str) -> tuple[str, str]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``connect``."""
-    parser.add_argument("url", help="http://HOST[:PORT]/PATH or unix:///SOCKET:/PATH")
+    parser.add_argument(
+        "url", help="http[s]://HOST[:PORT]/PATH or unix:///SOCKET:/PATH"
+    )
     parser.add_argument(
         "--protocol", required=True, metavar="NAME", help="the Upgrade header"
     )
@@ -247,6 +262,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unix", metavar="PATH", help="connect to this UNIX socket instead"
     )
+    parser.add_argument(
+        "--cacert", metavar="FILE", help="PEM of the authorities to trust, for https"
+    )
+    parser.add_argument("--insecure", action="store_true", help="trust any certificate")
     parser.add_argument(
         "--timeout",
         type=float,
