@@ -5,11 +5,13 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "internal.h"
 
 #define LINES 256
 #define LINE_SIZE 256
+#define NAP_NS (10 * 1000 * 1000)
 
 /* A leaf: under it nothing is called but memcpy. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -50,6 +52,19 @@ format_line (char *line,
 }
 
 
+/* Without a descriptor to accept with, and without a connection whose end would
+   free one, libmicrohttpd says so and tries again at once, which keeps a core
+   busy.  It holds no lock there, and nobody but clients waits for that thread. */
+static void
+nap_if_busy_waiting (const char *line)
+{
+  const struct timespec nap = { .tv_nsec = NAP_NS };
+
+  if (NULL != strstr (line, "resource limit at FIRST connection"))
+    (void) nanosleep (&nap, NULL);
+}
+
+
 /* MHD_LogCallback: any thread, any lock of libmicrohttpd's. */
 void
 log_mhd (void *cls,
@@ -64,6 +79,7 @@ log_mhd (void *cls,
   memcpy (daemon->reason, line, LINE_SIZE);
   (void) pthread_mutex_unlock (&daemon->lock);
   add (line);
+  nap_if_busy_waiting (line);
 }
 
 
