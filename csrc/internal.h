@@ -357,6 +357,11 @@ sessions_release (struct pymhd_daemon *daemon);
 void
 sessions_forked (void);
 
+/* The pump: takes the connections out of sets to watch. */
+void
+sessions_unset (struct pymhd_daemon *daemon,
+                struct pymhd_select *sets);
+
 /* Any thread: whether somebody has closed it. */
 bool
 session_is_closing (struct session *session);

@@ -22,6 +22,9 @@ fill (struct pymhd_daemon *daemon)
   FD_ZERO (&sets->except);
   (void) MHD_get_fdset (daemon->mhd, &sets->read, &sets->write, &sets->except,
                         &highest);
+  /* It believes that it still reads those that TLS has been taken over of. */
+  if (daemon->tls)
+    sessions_unset (daemon, sets);
   FD_SET (daemon->epoll_fd, &sets->read);
   return highest;
 }

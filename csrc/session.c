@@ -237,6 +237,27 @@ pymhd_session_error (int64_t token)
 }
 
 
+void
+sessions_unset (struct pymhd_daemon *daemon,
+                struct pymhd_select *sets)
+{
+  struct session *session;
+  uint32_t at = 0;
+
+  (void) pthread_mutex_lock (&lock);
+  while (NULL != (session = slots_next (&live, &at)))
+  {
+    if ( (daemon != session->daemon) ||
+         (FD_SETSIZE <= session->fd) )
+      continue;
+    FD_CLR (session->fd, &sets->read);
+    FD_CLR (session->fd, &sets->write);
+    FD_CLR (session->fd, &sets->except);
+  }
+  (void) pthread_mutex_unlock (&lock);
+}
+
+
 bool
 session_is_closing (struct session *session)
 {

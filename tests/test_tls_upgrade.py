@@ -166,7 +166,7 @@ def test_everything_arrives_at_a_client_that_reads_after_the_close(
     eventually(lambda: daemon.connections == 0, "the end of the connection")
 
 
-@each_mode
+@pytest.mark.parametrize("mode", [*MODES, "1 select"])
 @over_tls
 def test_an_idle_session_costs_no_time(serve: Serve, mode: Mode) -> None:
     """Nor does one whose reader is blocked, or whose client has left half."""
