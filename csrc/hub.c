@@ -175,7 +175,7 @@ take_early (struct link *link)
 }
 
 
-/* One recv(); the link stays ready if there may be more. */
+/* Reads once; the link stays ready if there may be more. */
 static void
 read_some (struct link *link)
 {
@@ -185,7 +185,7 @@ read_some (struct link *link)
   if (0 < size)
   {
     tell_data (link, (size_t) size);
-    if ( ((size_t) size == READ_SIZE) ||
+    if ( ((size_t) size > READ_SIZE - TLS_RECORD) ||
          (link->hung_up) )
       hub_queue (link);
     else

@@ -129,8 +129,8 @@ outbox_clear (struct outbox *outbox);
 
 /* --- stream.c --- */
 
-/* As recv() and send() on a socket that does not block.  Less than SIZE bytes
-   come only where there are no more, or an end that makes it hung_up. */
+/* As recv() and send() on a socket that does not block.  Where less comes than
+   SIZE without a record of TLS, there is no more, or an end that makes it hung_up. */
 ssize_t
 stream_recv (struct link *link,
              void *bytes,

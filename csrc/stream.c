@@ -32,8 +32,8 @@ stream_recv (struct link *link,
 
   if (NULL == link->tls)
     return moved (link, recv (link->fd, bytes, size, MSG_DONTWAIT));
-  /* A record at a time, and epoll does not tell twice. */
-  while ( (got < size) &&
+  /* A record at a time, a whole one, and epoll does not tell twice. */
+  while ( (size - got >= TLS_RECORD) &&
           (0 < (count = tls_recv (link->tls, (char *) bytes + got, size - got))) )
     got += (size_t) count;
   if (0 == got)

@@ -20,7 +20,6 @@
 #include "gnutls.h"
 #include "tls.h"
 
-#define RECORD 16384
 /* Who makes us answer (key updates, renegotiation) and never reads is cut. */
 #define OUT_LIMIT ((size_t) 1 << 18)
 
@@ -268,7 +267,7 @@ bool
 tls_take_early (struct tls *tls,
                 struct text *early)
 {
-  char piece[RECORD];
+  char piece[TLS_RECORD];
 
   while (0 != gnutls_functions ()->record_check_pending (tls->session))
   {
@@ -322,7 +321,7 @@ tls_send (struct tls *tls,
           size_t size)
 {
   const struct gnutls *const gnutls = gnutls_functions ();
-  const size_t most = size < RECORD ? size : RECORD;
+  const size_t most = size < TLS_RECORD ? size : TLS_RECORD;
   size_t taken = 0;
 
   if (0 != tls_flush (tls))

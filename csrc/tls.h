@@ -11,6 +11,9 @@
 
 /* --- tls.c --- */
 
+/* As many bytes as a record holds at most. */
+#define TLS_RECORD ((size_t) 16384)
+
 /* A session that has been taken over from libmicrohttpd after an upgrade.
    Only the driver's thread uses it. */
 struct tls
@@ -52,7 +55,8 @@ void
 tls_free (struct tls *tls);
 
 /* Then: adds the decrypted bytes that GnuTLS holds already, which no descriptor
-   tells of.  Later there are none whenever tls_recv() got 16 KiB to write to.
+   tells of.  Later there are none if tls_recv() always gets TLS_RECORD to write
+   to, which it must: what GnuTLS holds libmicrohttpd would take, when it runs.
    False if memory is short. */
 bool
 tls_take_early (struct tls *tls,

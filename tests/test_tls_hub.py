@@ -6,7 +6,16 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from live import MIB, TIMEOUT, Mode, Serve, read_exactly, read_to_end, reset
+from live import (
+    MIB,
+    TIMEOUT,
+    Mode,
+    Serve,
+    eventually,
+    read_exactly,
+    read_to_end,
+    reset,
+)
 from marks import each_mode
 from protocols import Hub, echoing
 
@@ -115,3 +124,23 @@ def test_a_paused_protocol_gets_the_rest_when_it_resumes(serve: Serve) -> None:
         protocol.wait_for_data(len(BIG))
         sender.join(TIMEOUT)
         assert protocol.data == BIG
+
+
+def test_no_part_of_a_record_is_left_to_others(serve: Serve) -> None:
+    """What GnuTLS has decrypted, and nobody took, libmicrohttpd would read."""
+    hub = Hub(serve, data=lambda protocol, _: protocol.transport.pause_reading())
+    size = 10_000  # no part of what the hub reads at once
+    with hub.connect() as (protocol, sock):
+        sender = threading.Thread(target=send_in_pieces, args=(sock, BIG, size))
+        sender.start()
+        while len(protocol.data) < len(BIG):
+            eventually(lambda: not protocol.transport.is_reading(), "data")
+            protocol.transport.resume_reading()
+        sender.join(TIMEOUT)
+        assert protocol.data == BIG
+
+
+def send_in_pieces(sock: socket.socket, data: bytes, size: int) -> None:
+    """Send a record a piece."""
+    for begin in range(0, len(data), size):
+        sock.sendall(data[begin : begin + size])
