@@ -113,11 +113,13 @@ class Driver:
             self._stop()
 
     def _stop(self) -> None:
-        self.hub.end()
-        lib.pymhd_daemon_stop(self._ptr)
-        self.exchange.clear()
-        _live.unregister(self._owner)
-        self._ended.set()
+        try:
+            self.hub.end()  # where a signal handler may raise
+        finally:
+            lib.pymhd_daemon_stop(self._ptr)
+            self.exchange.clear()
+            _live.unregister(self._owner)
+            self._ended.set()
 
     def _drive(self) -> None:
         raise NotImplementedError

@@ -49,6 +49,7 @@ class External(Pump):
         self._unavailable._pointer()
         exchange._log = self._log_or_keep
         super().__init__(exchange, settings)
+        self.hub.report = self._log_or_keep
         self._begin()
 
     def begin(self) -> None:
@@ -61,8 +62,8 @@ class External(Pump):
         self._leave = True
         super()._wake()
 
-    def _log_or_keep(self, message: str, error: BaseException | None) -> None:
-        """Keep Ctrl-C, which has hit a handler but is meant for the program."""
+    def _log_or_keep(self, message: str, error: BaseException | None = None) -> None:
+        """Keep Ctrl-C, which has hit a handler or protocol but is for the program."""
         if isinstance(error, KeyboardInterrupt | SystemExit):
             self._interrupt = error
         else:
@@ -179,6 +180,7 @@ class External(Pump):
     def _finish(self) -> None:
         """Run until stop() is through, and stop; with the lock, which is released."""
         self._runner = threading.get_ident()
+        self.hub.report = _log.report  # no run() would raise what protocols raise now
         try:
             if not self._ended.is_set():
                 self._go_on()

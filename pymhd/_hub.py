@@ -61,6 +61,7 @@ class Hub:
     def __init__(self, pointer: "DriverPtr", exchange: "Exchange") -> None:
         self.pointer = pointer
         self._exchange = exchange
+        self.report = _log.report
         self._batch: Any = lib.pymhd_hub_batch(pointer)
         self._arena: Any = None
         # By place: the transports, and who takes what comes.
@@ -179,7 +180,7 @@ class Hub:
             self._exchange.limit(response, session)
             transport = Transport._make(self, place, session, request, switched)
         except BaseException as error:
-            _log.report("an upgraded connection was closed at once", error)
+            self.report("an upgraded connection was closed at once", error)
             lib.pymhd_hub_close(self.pointer, place, 1)
             return
         self._transports[place] = transport
@@ -205,7 +206,7 @@ class Hub:
         self, transport: Transport | None, method: str, error: BaseException
     ) -> None:
         assert transport is not None  # a connection that is lost has no calls
-        _log.report(f"{method}() of {transport!r} failed; it is aborted", error)
+        self.report(f"{method}() of {transport!r} failed; it is aborted", error)
         transport._error = error
         transport.abort()
 

@@ -27,8 +27,9 @@ class Loop:
     def run(self, timeout: float | None = 0.0) -> bool:
         """Deal with what is ready; with ``threads="external"`` only.
 
-        Handlers run inside, on the calling thread. It waits for something to do, and
-        may return before. A handler's KeyboardInterrupt or SystemExit is raised here.
+        Handlers and protocols run inside, on the calling thread; a KeyboardInterrupt
+        or SystemExit of theirs is raised here. It waits for something to do, and may
+        return before.
 
         Args:
             timeout: Seconds to wait at most; None: without a limit.

@@ -30,6 +30,7 @@ from live import (
 )
 from messages import LAST_GET, body_of, status_of
 from programs import run_program
+from protocols import Recorder
 from sessions import switching
 
 import pymhd
@@ -300,6 +301,29 @@ def test_what_ends_the_program_comes_out_of_run(error: type[BaseException]) -> N
             until(daemon, lambda: False)
         until(daemon, lambda: has_all(sock))
         assert read_to_end(sock).startswith(b"HTTP/1.1 500 ")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize(
+    "method", ["connection_made", "data_received", "eof_received", "connection_lost"]
+)
+def test_what_ends_the_program_comes_out_of_a_protocol(
+    method: str, error: type[BaseException]
+) -> None:
+    """The connection is aborted, as after any other exception."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    protocol = Recorder()
+    setattr(protocol, method, fail)
+    switch = pymhd.Response.for_upgrade(lambda: protocol, "echo", run="hub")
+    with external(lambda request: switch) as daemon, connect(daemon) as sock:
+        sock.sendall(upgrade_request() + b"early")
+        sock.shutdown(socket.SHUT_WR)
+        with pytest.raises(error):
+            until(daemon, lambda: False)
+        until(daemon, lambda: daemon.upgraded == 0)
 
 
 @pytest.mark.parametrize("name", ["run", "timeout", "fileno", "fdset"])
