@@ -311,9 +311,12 @@ class Hub:
         That one gives an order, too.
         """
         if threading.get_ident() == self.thread and transport._place >= 0:
-            self._receivers[transport._place] = _receiver(
-                transport, transport._protocol
-            )
+            try:
+                receiver = _receiver(transport, transport._protocol)
+            except BaseException as error:
+                self._fail(transport, "data_received", error)
+            else:
+                self._receivers[transport._place] = receiver
 
     def size_of(self, transport: Transport) -> int:
         """Return how many bytes of a transport's wait to be sent."""

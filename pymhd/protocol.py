@@ -229,12 +229,12 @@ class Transport:
         Raises:
             TypeError, ValueError: These are no such numbers.
         """
+        if not isinstance(high, int | None) or not isinstance(low, int | None):
+            raise TypeError(f"high and low must be ints, not {high!r} and {low!r}")
         if high is None:
             high = _LIMITS[0] if low is None else 4 * low
         if low is None:
             low = high // 4
-        if not isinstance(high, int) or not isinstance(low, int):
-            raise TypeError(f"high and low must be ints, not {high!r} and {low!r}")
         if not 2**63 > high >= low >= 0:
             raise ValueError(f"high ({high}) must be >= low ({low}) must be >= 0")
         self._limits = (high, low)
@@ -365,7 +365,10 @@ class Transport:
     def _drop_sockets(self) -> None:
         with contextlib.suppress(IndexError):  # another thread may do the same
             while self._sockets:
-                self._sockets.pop().close()
+                sock = self._sockets.pop()
+                # Somebody may have closed our descriptor by its number.
+                with contextlib.suppress(OSError):
+                    sock.close()
 
     def __repr__(self) -> str:
         state = "closing" if self._closing else "open"
@@ -431,13 +434,18 @@ def broadcast(transports: Iterable[Transport], data: "ReadableBuffer") -> None:
         data: bytes-like.
 
     Raises:
-        TypeError: The data is not bytes-like.
+        TypeError: The data is not bytes-like, or one of the others is no transport;
+            then nothing is sent.
     """
     if not isinstance(data, bytes | bytearray | memoryview):
         raise TypeError(f"data must be a bytes-like object, not {type(data).__name__}")
     message = bytes(data)
     of_hub: dict[Hub, list[Transport]] = {}
     for transport in transports:
+        if not isinstance(transport, Transport):
+            raise TypeError(
+                f"transports must be pymhd.Transports, not {type(transport).__name__}"
+            )
         if not transport._mute:
             of_hub.setdefault(transport._hub, []).append(transport)
     for hub, its in of_hub.items():

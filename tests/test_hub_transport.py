@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """``Transport``: what it tells, and what it does besides writing."""
 
+import contextlib
 import gc
 import os
 import socket
@@ -14,6 +15,7 @@ from live import (
     assert_echoes,
     eventually,
     is_silent,
+    logged_errors,
     read_exactly,
     read_to_end,
     upgraded,
@@ -67,6 +69,60 @@ def test_its_descriptor_is_a_duplicate_that_goes_with_the_connection(
         protocol.end()
     with pytest.raises(pymhd.StateError, match="has ended"):
         transport.fileno()
+
+
+def test_a_descriptor_that_somebody_has_closed_ends_nothing_else(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor does it keep connection_lost() from being called."""
+    hub = Hub(serve, data=echoing)
+    with hub.connect() as (other, other_sock):
+        with hub.connect() as (protocol, sock):
+            assert_echoes(sock)
+            os.close(protocol.transport.fileno())
+            protocol.transport.abort()
+            assert protocol.end() is None
+        assert_echoes(other_sock)
+        assert not other.transport.is_closing()
+    assert not logged_errors(caplog)
+
+
+class Unsteady(Recorder):
+    """Its method is there for as long as it has been looked for, not longer."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self._looks = looks
+
+    @property
+    def data_received(self) -> Any:
+        self._looks -= 1
+        if self._looks < 0:
+            raise RuntimeError("not any more")
+        return self.note_data
+
+    def note_data(self, data: bytes) -> None:
+        """Take what comes."""
+
+
+@pytest.mark.parametrize("looks", [0, 1, 2])
+def test_a_protocol_whose_method_goes_away_ends_nothing_else(
+    serve: Serve, looks: int
+) -> None:
+    """Its own connection is aborted."""
+
+    def change(protocol: Recorder, data: bytes) -> None:
+        protocol.transport.set_protocol(unsteady)
+
+    unsteady = Unsteady(looks)
+    hub = Hub(serve, data=echoing)
+    with hub.connect() as (_, other):
+        hub.does = {"data": change}
+        with hub.connect() as (_, sock):
+            sock.sendall(b"x")
+            with contextlib.suppress(ConnectionResetError):
+                assert sock.recv(1) == b""
+        assert_echoes(other)
 
 
 def test_nothing_is_received_while_reading_is_paused(serve: Serve) -> None:
@@ -189,6 +245,16 @@ def test_what_is_written_must_be_bytes(serve: Serve, data: Any) -> None:
         ):
             with pytest.raises(TypeError, match="bytes-like"):
                 write(data)
+        assert_echoes(sock)
+
+
+@pytest.mark.parametrize("others", [[None], ["text"], [object()]])
+def test_a_broadcast_is_for_transports(serve: Serve, others: list[Any]) -> None:
+    """Else nobody gets anything."""
+    hub = Hub(serve, data=echoing)
+    with hub.connect() as (protocol, sock):
+        with pytest.raises(TypeError, match=r"must be pymhd\.Transports, not "):
+            pymhd.broadcast([protocol.transport, *others], b"x")
         assert_echoes(sock)
 
 

@@ -86,10 +86,14 @@ def test_marks_must_make_sense(serve: Serve, limits: Any) -> None:
         protocol.transport.set_write_buffer_limits(*limits)
 
 
-def test_marks_must_be_numbers(serve: Serve) -> None:
+@pytest.mark.parametrize("limits", [("a", "b"), ("a", None), (None, "b"), ([], None)])
+def test_marks_must_be_numbers(serve: Serve, limits: Any) -> None:
     hub = Hub(serve)
-    with hub.connect() as (protocol, _), pytest.raises(TypeError):
-        protocol.transport.set_write_buffer_limits("a", "b")
+    with (
+        hub.connect() as (protocol, _),
+        pytest.raises(TypeError, match="high and low must be ints"),
+    ):
+        protocol.transport.set_write_buffer_limits(*limits)
 
 
 def test_close_sends_what_waits(serve: Serve) -> None:
