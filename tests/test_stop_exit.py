@@ -47,6 +47,31 @@ def test_a_program_may_end_without_stop(
 
 
 @each_mode
+def test_a_program_may_end_while_other_threads_wait(mode: Mode) -> None:
+    """One that has started the daemon and waits for it, and one that talks."""
+    code = f"""
+        daemons = queue.SimpleQueue()
+        def serve():
+            with pymhd.Daemon(both, **in_mode({mode!r})) as daemon:
+                daemons.put(daemon)
+                daemon.wait()
+        def talk(sock):
+            try:
+                while True:
+                    assert_echoes(sock)
+            except (OSError, AssertionError):
+                pass
+        threading.Thread(target=serve, daemon=True).start()
+        sock = upgraded(daemons.get(timeout=10))
+        threading.Thread(target=talk, args=(sock,), daemon=True).start()
+    """
+    status, output, errors = run_program(code)
+    assert (status, output) == (0, "")
+    assert "Traceback (" not in errors
+    assert "Fatal" not in errors
+
+
+@each_mode
 @pytest.mark.parametrize("where", ["handler", "session"])
 def test_a_program_may_end_although_something_never_returns(
     mode: Mode, where: str
