@@ -271,6 +271,8 @@ void
 relay_close (struct relay *relay)
 {
   relay->closing = true;
+  /* Wakes who is blocked in recv(): the peer may take its time. */
+  (void) shutdown (relay->app.fd, SHUT_WR);
   free (relay->up.at);
   relay->up = (struct text) { 0 };
   relay->given = 0;

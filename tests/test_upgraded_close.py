@@ -20,7 +20,7 @@ import pymhd
 @over_tls_too(each_pair)
 def test_close_wakes_every_thread_that_is_blocked_in_a_call(pair: Pair) -> None:
     """They raise StateError, not EOF nor some error about a descriptor."""
-    stream, _ = pair()
+    stream, peer = pair()
     raised: SimpleQueue[BaseException | None] = SimpleQueue()
 
     def run(call: Callable[[], object]) -> None:
@@ -44,6 +44,7 @@ def test_close_wakes_every_thread_that_is_blocked_in_a_call(pair: Pair) -> None:
         assert isinstance(error, pymhd.StateError), error
     for thread in threads:
         thread.join(TIMEOUT)
+    peer.close()  # over TLS it is waited for: it might still take what was sent
     eventually(lambda: pair.daemon.upgraded == 0, "the end of the session")
 
 
