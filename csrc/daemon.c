@@ -333,12 +333,14 @@ pymhd_daemon_upgraded (struct pymhd_daemon *daemon)
 
 /* A thread of libmicrohttpd's, back from a callback that may have forked: in the
    child it must not go on, since it waits for descriptors of the parent's.  A
-   connection's own thread may: it has none but its own (clients_forked()). */
+   connection's own thread may: it has none but its own (clients_forked()), unless
+   that would wait for the end of a session. */
 void
-daemon_called_back (struct pymhd_daemon *daemon)
+daemon_called_back (struct pymhd_daemon *daemon,
+                    bool upgraded)
 {
   if ( (atomic_load (&daemon->dead)) &&
-       (! daemon->per_connection) )
+       ( (upgraded) || (! daemon->per_connection) ) )
     exit (EXIT_SUCCESS);
 }
 

@@ -10,10 +10,12 @@
  * A session that has been idle too long has its socket shut down: whoever is
  * blocked on it comes back and closes it.  If nobody does, we do.
  */
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include "hub.h"
 #include "session.h"
 
 /* How long Python may take to close a session that was shut down. */
@@ -96,7 +98,7 @@ quiet_ms (const struct session *session,
 }
 
 
-/* The table is locked, the session's time has come. */
+/* The pump; the table is locked, the session's time has come. */
 static void
 look (struct session *session,
       int64_t now)
@@ -106,7 +108,10 @@ look (struct session *session,
   if (session->struck)
   {
     session->limit_ms = 0;
-    if (! session->of_hub)      /* which closes by itself */
+    /* A protocol that is paused, or goes on after the end of its input. */
+    if (NULL != session->link)
+      hub_lose (session->link, ETIMEDOUT);
+    else
       session_close_locked (session);
   }
   else if (quiet < session->limit_ms)

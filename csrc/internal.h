@@ -167,7 +167,8 @@ struct pymhd_daemon
 };
 
 void
-daemon_called_back (struct pymhd_daemon *daemon);
+daemon_called_back (struct pymhd_daemon *daemon,
+                    bool upgraded);
 
 /* --- client.c --- */
 
@@ -337,6 +338,7 @@ hub_free (struct pymhd_daemon *daemon);
 struct relay;
 struct tls;
 struct session;
+struct link;
 
 /* Takes what it needs for TLS over, of which one is NULL at least.  NULL if memory
    is short, or stop() has ended them all. */
@@ -346,7 +348,7 @@ session_new (struct pymhd_daemon *daemon,
              struct relay *relay,
              struct tls *tls,
              struct MHD_UpgradeResponseHandle *urh,
-             bool of_hub,
+             struct link *link,
              int64_t *token);
 
 /* "per-connection", in stop(): lets go every connection's thread that waits; no

@@ -158,7 +158,7 @@ hub_begin (void *cls,
   {
     /* Fails on a UNIX socket, which has nothing to switch off. */
     link->local = 0 != setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof (on));
-    session = session_new (daemon, fd, NULL, tls, urh, true, &token);
+    session = session_new (daemon, fd, NULL, tls, urh, link, &token);
   }
   request_upgraded (req_cls);
   client_upgraded (daemon, connection);

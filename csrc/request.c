@@ -161,7 +161,7 @@ ask (struct request *request)
   if (daemon->calls_back)
   {
     request->shared = pymhd_on_request (daemon->owner, &event, head->at);
-    daemon_called_back (daemon);
+    daemon_called_back (daemon, false);
     return NULL == request->shared ? FAILED : REFUSALS;
   }
   event.text_at = (int64_t) daemon->text.size;

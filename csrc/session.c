@@ -100,7 +100,7 @@ session_new (struct pymhd_daemon *daemon,
              struct relay *relay,
              struct tls *tls,
              struct MHD_UpgradeResponseHandle *urh,
-             bool of_hub,
+             struct link *link,
              int64_t *token)
 {
   struct session *session = malloc (sizeof (*session));
@@ -114,7 +114,7 @@ session_new (struct pymhd_daemon *daemon,
     .relay = relay,
     .tls = NULL == relay ? tls : &relay->tls,
     .urh = urh,
-    .of_hub = of_hub,
+    .link = link,
   };
   if (NULL != relay)
     relay->session = session;
@@ -195,7 +195,7 @@ pymhd_sessions_shutdown (struct pymhd_daemon *daemon,
   (void) pthread_mutex_lock (&lock);
   while (NULL != (session = sessions_next_live (daemon, &at)))
   {
-    if ( (session->of_hub) &&
+    if ( (NULL != session->link) &&
          (SHUT_RD != how) )
       continue;
     session_shutdown (session, how);

@@ -23,7 +23,7 @@ struct session
   struct tls *tls;              /* NULL without; its relay's, or freed with us */
   struct relay *relay;          /* to Python's descriptor; NULL without TLS */
   enum state state;
-  bool of_hub;
+  struct link *link;            /* the hub's, valid while LIVE; NULL without */
   sem_t closed;                 /* "per-connection": Python has closed it */
   int64_t deadline_ms;
   size_t drained;

@@ -128,7 +128,7 @@ call_back (struct pymhd_daemon *daemon,
     pymhd_on_abandoned (daemon->owner, event->request);
   }
   free (early.at);
-  daemon_called_back (daemon);
+  daemon_called_back (daemon, true);
   if (daemon->per_connection)
     session_wait (session);
   return done;
@@ -202,7 +202,7 @@ upgrade_begin (void *cls,
   event.fd = stream.fd;
   if (-1 != stream.fd)
     session = session_new (daemon, stream.peer, stream.relay, NULL, urh,
-                           false, &event.session);
+                           NULL, &event.session);
   request_upgraded (req_cls);
   client_upgraded (daemon, connection);
   if (NULL == session)

@@ -95,6 +95,29 @@ def test_a_session_may_fork(mode: Mode) -> None:
 
 
 @each_mode
+def test_a_child_that_returns_from_an_inline_session_ends(mode: Mode) -> None:
+    """It waits for nobody, although a connection's own thread would in the parent."""
+    code = """
+        pids = queue.SimpleQueue()
+        def forking(stream):
+            pid = os.fork()
+            if not pid:
+                signal.alarm(5)
+                return
+            pids.put(pid)
+            with stream:
+                stream.sendall(b"parent")
+        switch = pymhd.Response.for_upgrade(forking, "echo", run="inline")
+        with pymhd.Daemon(lambda request: switch, **in_mode(MODE)) as other:
+            with upgraded(other) as sock:
+                assert read_to_end(sock) == b"parent"
+            status = os.waitpid(pids.get(timeout=5), 0)[1]
+            assert not os.WIFSIGNALED(status), os.WTERMSIG(status)
+    """
+    assert run_forking(mode, code) == GOOD
+
+
+@each_mode
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_multiprocessing_works_beside_a_daemon(mode: Mode, method: str) -> None:
     """Its children take nothing with them and leave nothing behind."""

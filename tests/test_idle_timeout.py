@@ -30,6 +30,7 @@ from live import (
     upgraded,
 )
 from marks import every_mode
+from protocols import Recorder
 
 import pymhd
 
@@ -89,6 +90,26 @@ def test_a_stream_that_nobody_closes_is_closed_for_good(
         stream.close()
         with pytest.raises(pymhd.StateError, match="has been closed"):
             stream.recv(1)
+
+
+@every_mode
+@pytest.mark.parametrize("kind", ["paused", "goes on"])
+def test_a_protocol_that_does_not_close_is_closed_for_good(
+    serve: Serve, mode: Mode, kind: str
+) -> None:
+    """One that does not read, or that stays when its input has ended."""
+    protocol = Recorder(
+        made=lambda protocol: kind == "paused" and protocol.transport.pause_reading(),
+        eof=lambda protocol: True,
+    )
+    switch = pymhd.Response.for_upgrade(
+        lambda: protocol, "echo", run="hub", idle_timeout=IDLE
+    )
+    daemon = serve(lambda request: switch, threads=mode)
+    with upgraded(daemon) as sock:
+        assert isinstance(protocol.end(), TimeoutError)
+        assert read_to_end(sock) == b""
+        eventually(lambda: daemon.upgraded == 0, "the end of the session")
 
 
 WAYS: dict[str, Callable[[pymhd.Upgraded], object]] = {
