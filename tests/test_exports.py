@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """What the package gives to its users: names, types, and their documentation."""
 
+import dataclasses
 import importlib
 import importlib.resources
 import inspect
 import pkgutil
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from types import FunctionType, ModuleType
 
 import pytest
@@ -45,7 +48,10 @@ BASES = [*ERRORS, pymhd.Protocol]
 def methods() -> Iterator[tuple[str, object]]:
     """Yield every public method and property of the public classes."""
     for cls in CLASSES:
-        for name, member in vars(cls).items():
+        ours = [base for base in cls.__mro__ if base.__module__.startswith("pymhd.")]
+        for name, member in {
+            n: m for b in ours[::-1] for n, m in vars(b).items()
+        }.items():
             if isinstance(member, staticmethod | classmethod):
                 member = member.__func__
             if not name.startswith("_") and isinstance(member, FunctionType | property):
@@ -57,6 +63,27 @@ def test_the_package_exports_what_its_modules_do() -> None:
     # Type aliases are for annotations: pymhd.request.Address.
     aliases = {"Address"}
     assert set(pymhd.__all__) == (public_names() - aliases) | RAW
+
+
+def in_the_readme() -> Iterator[str]:
+    """Yield what README names: all but the members that are asyncio's."""
+    yield from pymhd.__all__
+    for name, member in methods():
+        cls, _, method = name.partition(".")
+        if cls in ("Daemon", "Request", "Response", "Upgraded"):
+            yield method if isinstance(member, property) else f"{method}()"
+    yield from (field.name + "=" for field in dataclasses.fields(pymhd.Limits))
+    yield from (field.name for field in dataclasses.fields(pymhd.TLSInfo))
+
+
+@pytest.mark.parametrize("name", sorted(set(in_the_readme())))
+def test_every_name_is_in_the_readme(name: str) -> None:
+    """As code, in the table of what there is."""
+    readme = Path(__file__).resolve().parents[1] / "README.md"
+    rows = [x for x in readme.read_text("utf-8").splitlines() if x.startswith("| ")]
+    code = " ".join(" ".join(row.split("`")[1::2]) for row in rows)
+    pattern = rf"(?<!\w){re.escape(name.rstrip('()'))}(?!\w)"
+    assert re.search(pattern, code)
 
 
 def test_the_names_stand_once() -> None:
