@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What can go wrong, and the only three functions that look for it.
+"""What can go wrong.
 
 ::
 
@@ -16,7 +16,7 @@ before C is called. What a peer does to its connection arrives as the ``OSError`
 
 from typing import TYPE_CHECKING, TypeVar
 
-from pymhd._library import ffi, lib, to_str
+from pymhd._library import ffi
 
 if TYPE_CHECKING:
     from pymhd._mhd import CData
@@ -54,12 +54,6 @@ class CallError(MHDError):
     """A function of libmicrohttpd failed and gave no better reason."""
 
 
-def check(result: int, function: str) -> None:
-    """Raise CallError unless a function returned ``MHD_YES``."""
-    if result != lib.MHD_YES:
-        raise CallError(f"{function}() failed: libmicrohttpd gave no reason")
-
-
 def check_ptr(pointer: "C", function: str) -> "C":
     """Return the pointer; raise CallError if it is NULL."""
     if pointer == ffi.NULL:
@@ -68,13 +62,3 @@ def check_ptr(pointer: "C", function: str) -> "C":
             "an argument"
         )
     return pointer
-
-
-def require(release: str, function: str) -> None:
-    """Raise NotSupportedError if ``lib`` lacks a function that came with a release."""
-    if not hasattr(lib, function):
-        have = to_str(lib.MHD_get_version())
-        raise NotSupportedError(
-            f"{function}() needs libmicrohttpd {release}, and pymhd was built against "
-            f"{have}: install the newer one and build pymhd again"
-        )

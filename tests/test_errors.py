@@ -14,7 +14,6 @@ from messages import LAST_GET, ask, head
 
 import pymhd
 from pymhd import errors
-from pymhd._library import to_str
 
 # --- the tree ---
 
@@ -55,14 +54,7 @@ def test_a_start_error_has_errno_and_strerror() -> None:
     )
 
 
-# --- check(), check_ptr(), require() ---
-
-
-def test_check_names_the_function_that_failed() -> None:
-    """MHD_YES is no failure."""
-    errors.check(pymhd.lib.MHD_YES, "MHD_something")
-    with pytest.raises(pymhd.CallError, match=r"MHD_something\(\) failed"):
-        errors.check(pymhd.lib.MHD_NO, "MHD_something")
+# --- check_ptr() ---
 
 
 def test_check_ptr_names_the_function_that_gave_null() -> None:
@@ -71,17 +63,6 @@ def test_check_ptr_names_the_function_that_gave_null() -> None:
     assert errors.check_ptr(pointer, "MHD_something") is pointer
     with pytest.raises(pymhd.CallError, match=r"MHD_something\(\) returned NULL"):
         errors.check_ptr(pymhd.ffi.NULL, "MHD_something")
-
-
-def test_require_names_the_release_and_the_remedy() -> None:
-    """A function that is there is fine."""
-    errors.require("0.9.72", "MHD_start_daemon")
-    with pytest.raises(pymhd.NotSupportedError) as caught:
-        errors.require("9.9.9", "MHD_of_the_future")
-    message = str(caught.value)
-    assert message.startswith("MHD_of_the_future() needs libmicrohttpd 9.9.9, and ")
-    assert to_str(pymhd.lib.MHD_get_version()) in message
-    assert "install the newer one" in message
 
 
 # --- a handler that fails ---
