@@ -144,6 +144,7 @@ struct pymhd_daemon
   bool unfinished;              /* libmicrohttpd wants to run at once */
   int in_vain;                  /* how often it has, and has told us nothing */
   bool answered;                /* there are answers that it has not seen */
+  int64_t looked_ms;            /* when it last looked at what is not libmicrohttpd's */
   int runs_left;                /* how often it must run for what has been closed */
   struct slots asked;           /* requests that wait for Python's answer */
   struct request *gone;         /* ended, while events may point to their bodies */

@@ -26,6 +26,8 @@
 /* How soon it is looked again whether a client's last bytes have been read, where
    nobody tells us. */
 #define AGAIN_MS 20
+/* So long upgraded connections wait while requests follow one another at once. */
+#define OTHERS_MS 5
 /* After so many runs in vain, one a millisecond is enough. */
 #define VAIN_RUNS 1000
 /* What is kept of a batch's memory: more than most need. */
@@ -399,7 +401,8 @@ const struct pymhd_batch *
 pymhd_pump (struct pymhd_daemon *daemon,
             int timeout_ms)
 {
-  const int64_t deadline = monotonic_ms () + timeout_ms;
+  const int64_t now = monotonic_ms ();
+  const int64_t deadline = now + timeout_ms;
 
   if ( (atomic_load (&daemon->dead)) ||
        (NULL == daemon->mhd) )
@@ -409,16 +412,18 @@ pymhd_pump (struct pymhd_daemon *daemon,
   if (daemon->answered)
     run_answers (daemon);
   if ( (0 != daemon->event_count) &&
-       (hub_is_used (daemon)) )
+       ( (hub_is_used (daemon)) ||
+         (daemon->looked_ms + OTHERS_MS <= now) ) )
   {
-    /* Requests that follow one another at once must not keep it waiting. */
-    wait_ready (daemon, 0);
+    daemon->looked_ms = now;
+    wait_ready (daemon, patience (daemon, 0));
     (void) hub_collect (daemon);
   }
   while (0 == daemon->event_count)
   {
     const int64_t limit = 0 > timeout_ms ? -1 : left_ms (deadline);
 
+    daemon->looked_ms = now;
     wait_ready (daemon, patience (daemon, limit));
     if ( (! daemon->calls_back) &&
          (is_due (daemon)) )

@@ -4,9 +4,12 @@
 import contextlib
 import gc
 import http.client
+import socket
 import threading
+import time
 import weakref
 
+import pytest
 from live import (
     GET,
     MODES,
@@ -18,6 +21,7 @@ from live import (
     echo,
     eventually,
     read_head,
+    read_to_end,
     upgraded,
 )
 from marks import each_way
@@ -81,6 +85,44 @@ def test_requests_are_answered_while_sessions_are_open(
             assert client.getresponse().read() == b"hello"
             assert_echoes(sock, b"%d" % number)
         assert daemon.connections == 11
+
+
+@pytest.mark.parametrize("transport", ["plain", "tls"], indirect=True)
+@pytest.mark.usefixtures("transport")
+def test_a_session_ends_while_requests_follow_one_another(serve: Serve) -> None:
+    """The pump, which has something to answer all the time, looks after it, too."""
+    streams: list[pymhd.Upgraded] = []
+    all_sent = threading.Event()
+    switch = pymhd.Response.for_upgrade(streams.append, "echo", run="inline")
+    upgraded_then: list[int] = []
+
+    def handler(request: pymhd.Request) -> pymhd.Response:
+        if request.wants_upgrade():
+            return switch
+        assert all_sent.wait(TIMEOUT)
+        streams[0].close()
+        time.sleep(0.002)
+        upgraded_then.append(daemon.upgraded)
+        return pymhd.Response("hello")
+
+    daemon = serve(handler)
+    with contextlib.ExitStack() as stack:
+        client = stack.enter_context(upgraded(daemon))
+        eventually(lambda: bool(streams), "the session")
+        reader = threading.Thread(target=leave_behind_the_server, args=(client,))
+        reader.start()
+        for _ in range(5):
+            stack.enter_context(connect(daemon)).sendall(100 * GET)
+        all_sent.set()
+        eventually(lambda: len(upgraded_then) == 500, "all requests")
+        reader.join(TIMEOUT)
+    assert upgraded_then.index(0) < 250
+
+
+def leave_behind_the_server(sock: socket.socket) -> None:
+    """Wait for its end, and say the same."""
+    with sock:
+        read_to_end(sock)
 
 
 @each_way
