@@ -52,15 +52,19 @@ format_line (char *line,
 }
 
 
-/* Without a descriptor to accept with, and without a connection whose end would
-   free one, libmicrohttpd says so and tries again at once, which keeps a core
-   busy.  It holds no lock there, and nobody but clients waits for that thread. */
+/* Without a descriptor to accept with, libmicrohttpd waits for the end of a
+   connection.  Where it has none, and in "per-connection" anyway, it tries again
+   at once, which keeps a core busy.  It holds no lock there, and nobody else
+   waits for that thread. */
 static void
-nap_if_busy_waiting (const char *line)
+nap_if_busy_waiting (const struct pymhd_daemon *daemon,
+                     const char *line)
 {
   const struct timespec nap = { .tv_nsec = NAP_NS };
 
-  if (NULL != strstr (line, "resource limit at FIRST connection"))
+  if (NULL != strstr (line, daemon->per_connection
+                      ? "resource limit at"
+                      : "resource limit at FIRST connection"))
     (void) nanosleep (&nap, NULL);
 }
 
@@ -79,7 +83,7 @@ log_mhd (void *cls,
   memcpy (daemon->reason, line, LINE_SIZE);
   (void) pthread_mutex_unlock (&daemon->lock);
   add (line);
-  nap_if_busy_waiting (line);
+  nap_if_busy_waiting (daemon, line);
 }
 
 
