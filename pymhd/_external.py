@@ -86,6 +86,7 @@ class External(Pump):
         except BaseException:
             # A signal handler has raised, between any two instructions.
             self._refuse(lib.pymhd_pump_batch(self._ptr))
+            self.hub.abort_all()
             raise
         finally:
             self._runner = 0

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import islice
+from operator import length_hint
 from struct import Struct
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
@@ -70,6 +71,7 @@ class Hub:
         # Events of the batch, and how many have not been dealt with.
         self._events: Iterator[Event] = iter(())
         self._left = 0
+        self._copy = b""  # the batch, as csrc gave it
         self._released: list[int] = []
         # Whose protocols are to be told, when what was put out has been sent.
         self._crossed: list[Transport] = []
@@ -126,13 +128,18 @@ class Hub:
                 return
             self._fetch()
         until = perf_counter() + _BATCH_SECONDS
-        while self._left > 0:
-            self._deal_with(islice(self._events, _BETWEEN_LOOKS))
-            self._left -= _BETWEEN_LOOKS
-            if perf_counter() > until:
-                break
-        if self._left <= 0:
-            self._batch.count = 0  # now csrc reads on
+        left = length_hint(self._events)
+        try:
+            while self._left > 0:
+                self._deal_with(islice(self._events, _BETWEEN_LOOKS))
+                self._left -= _BETWEEN_LOOKS
+                if perf_counter() > until:
+                    break
+            if self._left <= 0:
+                self._batch.count = 0  # now csrc reads on
+        except BaseException:  # a signal handler's: the rest has caught its own
+            self._settle(left)
+            raise
 
     def _deal_with(self, events: Iterator[Event]) -> None:
         receivers, arena = self._receivers, self._arena
@@ -149,10 +156,11 @@ class Hub:
         batch = self._batch
         if self._arena is None:
             self._arena = ffi.buffer(batch.arena, batch.arena_size)
-        self._left = batch.count
-        events = ffi.buffer(batch.events, self._left * _EVENT.size)
-        # Copied, since csrc may move them.
-        self._events = cast("Iterator[Event]", _EVENT.iter_unpack(events[:]))
+        count = batch.count
+        events = ffi.buffer(batch.events, count * _EVENT.size)
+        self._copy = events[:]  # since csrc may move them
+        self._events = cast("Iterator[Event]", _EVENT.iter_unpack(self._copy))
+        self._left = count
 
     def _handle(self, kind: int, place: int, first: int, second: int) -> None:
         if kind == lib.PYMHD_HUB_MADE:
@@ -172,9 +180,7 @@ class Hub:
             self.receive(transport, b"")
 
     def _make(self, place: int, token: int, session: int) -> None:
-        while len(self._transports) <= place:
-            self._transports.append(None)
-            self._receivers.append(_ignore)
+        self._reserve(place)
         try:
             response, request, switched = self._exchange.switched(token)
             self._exchange.limit(response, session)
@@ -193,6 +199,12 @@ class Hub:
             return
         transport._protocol = protocol
         self.call(transport, "connection_made", transport)
+
+    def _reserve(self, place: int) -> None:
+        while len(self._transports) <= place:
+            self._transports.append(None)
+        while len(self._receivers) <= place:
+            self._receivers.append(_ignore)
 
     def call(self, transport: Transport, method: str, *args: object) -> object:
         """Call a protocol; what it raises ends its connection."""
@@ -326,6 +338,44 @@ class Hub:
         return size + lib.pymhd_hub_buffered(self.pointer, transport._place)
 
     # --- ends ---
+
+    def _settle(self, before: int) -> None:
+        """Deal with the event in which a signal handler has raised, if it was in one.
+
+        Args:
+            before: How many events there were.
+        """
+        self._left = left = length_hint(self._events)
+        if not left:
+            self._batch.count = 0
+        if left == before:
+            return
+        at = len(self._copy) - (left + 1) * _EVENT.size
+        kind, place, token, _ = _EVENT.unpack_from(self._copy, at)
+        if kind == lib.PYMHD_HUB_LOST:
+            if place not in self._released:
+                self._lose(self._transports[place], place, None)
+        elif kind == lib.PYMHD_HUB_MADE:
+            self._reserve(place)
+            self._exchange.abandoned(token)
+            lib.pymhd_hub_close(self.pointer, place, 1)
+
+    def abort_all(self) -> None:
+        """Abort all connections, unless nothing was under way.
+
+        A signal handler has raised in here, between any two instructions, and what it
+        has kept from being sent, or received, is not known.
+        """
+        if self.asleep:
+            return
+        self.out.clear()
+        self._crossed.clear()
+        self._resumed.clear()
+        for place, transport in enumerate(self._transports):
+            if transport is not None:
+                transport._closing = transport._mute = True
+                self._receivers[place] = _ignore
+                lib.pymhd_hub_close(self.pointer, place, 1)
 
     def close_all(self) -> None:
         """Close those that have had their time to say goodbye."""

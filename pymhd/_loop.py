@@ -29,7 +29,8 @@ class Loop:
 
         Handlers and protocols run inside, on the calling thread; a KeyboardInterrupt
         or SystemExit of theirs is raised here. It waits for something to do, and may
-        return before.
+        return before. If a signal handler raises meanwhile, in none of them, requests
+        may be answered 503, and the connections of protocols aborted.
 
         Args:
             timeout: Seconds to wait at most; None: without a limit.

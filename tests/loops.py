@@ -33,6 +33,6 @@ def until(daemon: pymhd.Daemon, condition: Callable[[], bool]) -> None:
         assert daemon.run(0.01)
 
 
-def has_all(sock: socket.socket) -> bool:
-    """Tell whether an answer and the end behind it are here."""
+def is_readable(sock: socket.socket) -> bool:
+    """Tell whether an answer, or the end, is here."""
     return select.select([sock], [], [], 0)[0] != []

@@ -24,9 +24,9 @@ from live import (
     seconds_of,
     upgrade_request,
 )
-from loops import both, external, has_all, until
+from loops import both, external, is_readable, until
 from messages import LAST_GET, body_of, status_of
-from protocols import Recorder
+from protocols import Recorder, echoing
 
 import pymhd
 
@@ -252,7 +252,7 @@ def test_a_handler_cannot_run_it() -> None:
 
     with external(handler) as daemon, connect(daemon) as sock:
         sock.sendall(LAST_GET)
-        until(daemon, lambda: bool(errors) and has_all(sock))
+        until(daemon, lambda: bool(errors) and is_readable(sock))
         assert body_of(read_to_end(sock)) == b"hello"
 
 
@@ -267,7 +267,7 @@ def test_what_ends_the_program_comes_out_of_run(error: type[BaseException]) -> N
         sock.sendall(LAST_GET)
         with pytest.raises(error):
             until(daemon, lambda: False)
-        until(daemon, lambda: has_all(sock))
+        until(daemon, lambda: is_readable(sock))
         assert read_to_end(sock).startswith(b"HTTP/1.1 500 ")
 
 
@@ -292,6 +292,36 @@ def test_what_ends_the_program_comes_out_of_a_protocol(
         with pytest.raises(error):
             until(daemon, lambda: False)
         until(daemon, lambda: daemon.upgraded == 0)
+
+
+@pytest.mark.parametrize(
+    "where", ["_handle", "_make", "_lose", "_carry_out", "receive"]
+)
+def test_a_signal_in_the_hub_leaves_no_connection_behind(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it has kept from being done: they are aborted."""
+    switch = pymhd.Response.for_upgrade(
+        lambda: Recorder(data=echoing), "echo", run="hub"
+    )
+    with external(lambda request: switch) as daemon:
+        hub = daemon._drivers[0].hub
+        method = getattr(hub, where)
+
+        def strike(*_: object) -> None:
+            monkeypatch.setattr(hub, where, method)
+            raise KeyboardInterrupt
+
+        with connect(daemon) as other:
+            other.sendall(upgrade_request() + b"early")
+            until(daemon, lambda: is_readable(other))
+            with connect(daemon) as sock:
+                monkeypatch.setattr(hub, where, strike)
+                sock.sendall(upgrade_request() + b"early")
+                sock.shutdown(socket.SHUT_WR)
+                with pytest.raises(KeyboardInterrupt):
+                    until(daemon, lambda: False)
+                until(daemon, lambda: daemon.upgraded == 0)
 
 
 @pytest.mark.parametrize("name", ["run", "timeout", "fileno", "fdset"])
