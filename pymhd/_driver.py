@@ -84,9 +84,14 @@ class Driver:
 
     def _start(self, settings: Settings) -> None:
         fields = settings._asdict()
-        # csrc is given pointers into these: kept as long as libmicrohttpd may look.
-        self._strings = _strings(fields.pop("tls"))
-        c_settings = ffi.new("struct pymhd_settings *", fields | self._strings)
+        try:
+            # csrc is given pointers into these: kept as long as libmicrohttpd may look.
+            self._strings = _strings(fields.pop("tls"))
+            c_settings = ffi.new("struct pymhd_settings *", fields | self._strings)
+        except BaseException:  # memory is short
+            _live.unregister(self._owner)
+            os.close(settings.listen_fd)
+            raise
         if error := lib.pymhd_daemon_start(self._ptr, c_settings):
             _live.unregister(self._owner)
             reason = to_str(lib.pymhd_daemon_reason(self._ptr))

@@ -4,9 +4,10 @@
 csrc reads and gives a batch of events; the protocols are called; what they write is
 collected and goes back in one call, before the pump waits again (csrc/hub.c).
 
-Only the pump's thread calls C and the protocols. Other threads put what they want at
-the end of ``out``, and wake the pump if it is in C. So everything that a program asks
-for happens in the order in which it was asked, whatever the threads.
+Only the pump's thread calls the protocols, and C, but for a count. Other threads put
+what they want at the end of ``out``, and wake the pump if it is in C. So everything
+that a program asks for happens in the order in which it was asked, whatever the
+threads.
 """
 
 import os

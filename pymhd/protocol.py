@@ -42,7 +42,7 @@ class Protocol:
     A subclass is given to :meth:`Response.for_upgrade`, which calls it without
     arguments for each connection. Any object with these methods will do, an
     :class:`asyncio.Protocol` as well. An exception in one of them is logged and aborts
-    the connection; the others go on.
+    the connection, also where asyncio only logs it; the others go on.
     """
 
     __slots__ = ()

@@ -7,7 +7,7 @@ import os
 import resource
 import socket
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from live import Mode, Serve, hello, in_mode, listening
@@ -15,6 +15,7 @@ from marks import each_mode
 from messages import ask
 
 import pymhd
+from pymhd import _driver
 
 
 @each_mode
@@ -120,3 +121,17 @@ def test_a_start_without_descriptors_is_a_start_error(mode: Mode, count: int) ->
     assert not daemon.is_running
     with daemon:
         assert ask(daemon).endswith(b"hello")
+
+
+@pytest.mark.parametrize("mode", [1, "per-connection", "external"])
+def test_a_start_for_which_memory_is_short_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, mode: Mode
+) -> None:
+    """Not the descriptor, either, that libmicrohttpd was to take over."""
+
+    def no_memory(tls: object) -> NoReturn:
+        raise MemoryError
+
+    monkeypatch.setattr(_driver, "_strings", no_memory)
+    with pytest.raises(MemoryError):
+        pymhd.Daemon(hello, **in_mode(mode)).start()
