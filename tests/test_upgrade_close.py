@@ -180,7 +180,7 @@ def test_a_closed_stream_is_gone_as_soon_as_the_peer_closes(
 
 @every_mode
 def test_lingering_streams_do_not_delay_others(serve: Serve, mode: Mode) -> None:
-    """They wait in the background."""
+    """They wait in the background, for a second each."""
     daemon = serve(
         lambda request: switching(
             echo if request.wants_upgrade("echo") else leave_at_once,
@@ -197,4 +197,4 @@ def test_lingering_streams_do_not_delay_others(serve: Serve, mode: Mode) -> None
         for _ in range(20):
             with upgraded(daemon) as sock:
                 assert_echoes(sock)
-        assert time.monotonic() - begun < 0.7
+        assert time.monotonic() - begun < 5
