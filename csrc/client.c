@@ -171,6 +171,25 @@ free_clients (struct client *client)
 }
 
 
+/* MHD_AcceptPolicyCallback: the thread that accepts, no lock of libmicrohttpd's.
+   One that was at its connection limit when it was quiesced listens again below
+   it; this is the first who comes then. */
+enum MHD_Result
+client_policy (void *cls,
+               const struct sockaddr *address,
+               socklen_t size)
+{
+  struct pymhd_daemon *const daemon = cls;
+
+  (void) address;
+  (void) size;
+  if (! atomic_load (&daemon->deaf))
+    return MHD_YES;
+  daemon_deafen (daemon);
+  return MHD_NO;
+}
+
+
 /* MHD_NotifyConnectionCallback: whichever thread accepts or cleans up; no lock
    of libmicrohttpd's. */
 void

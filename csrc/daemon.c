@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -86,6 +87,17 @@ choose_tls_options (struct MHD_OptionItem options[6],
 }
 
 
+/* libmicrohttpd's own epoll descriptor, -1 if it has none. */
+static int
+mhd_epoll_fd (struct pymhd_daemon *daemon)
+{
+  const union MHD_DaemonInfo *const info
+    = MHD_get_daemon_info (daemon->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+
+  return NULL == info ? -1 : info->epoll_fd;
+}
+
+
 static struct MHD_Daemon *
 start (struct pymhd_daemon *daemon,
        const struct pymhd_settings *settings)
@@ -96,7 +108,7 @@ start (struct pymhd_daemon *daemon,
   choose_tls_options (tls_options, settings);
   return MHD_start_daemon (settings->flags | tls | MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG,
                            0,
-                           NULL, NULL,
+                           &client_policy, daemon,
                            &request_access, daemon,
                            /* First, so that it hears of the others. */
                            MHD_OPTION_EXTERNAL_LOGGER,
@@ -192,6 +204,7 @@ pymhd_daemon_start (struct pymhd_daemon *daemon,
   else
   {
     daemon->listen_fd = settings->listen_fd;
+    daemon->mhd_epoll_fd = mhd_epoll_fd (daemon);
     error = daemon->calls_back ? 0 : pump_drive (daemon);
   }
   if (0 != error)
@@ -222,6 +235,17 @@ pymhd_daemon_refuse (struct pymhd_daemon *daemon)
 }
 
 
+void
+daemon_deafen (struct pymhd_daemon *daemon)
+{
+  struct epoll_event nothing = { .events = 0 };
+
+  atomic_store (&daemon->deaf, true);
+  (void) epoll_ctl (daemon->mhd_epoll_fd, EPOLL_CTL_MOD, daemon->listen_fd,
+                    &nothing);
+}
+
+
 /* The pump's thread.  Stops listening; once: before 1.0.0 a second call would return
    the descriptor again.  It is closed at once, which refuses who comes, unless
    another thread of libmicrohttpd's may still poll it. */
@@ -232,6 +256,12 @@ pymhd_daemon_quiesce (struct pymhd_daemon *daemon)
        (daemon->quiesced) ||
        (atomic_load (&daemon->dead)) )
     return;
+  if ( (daemon->calls_back) &&
+       (daemon->edge_triggered) )
+  {
+    daemon_deafen (daemon);
+    return;
+  }
   daemon->quiesced = true;
   (void) MHD_quiesce_daemon (daemon->mhd);
   if (daemon->calls_back)
@@ -278,6 +308,7 @@ pymhd_daemon_stop (struct pymhd_daemon *daemon)
     MHD_stop_daemon (daemon->mhd);
   }
   daemon->mhd = NULL;
+  daemon->mhd_epoll_fd = -1;            /* it has closed that */
   close_descriptors (daemon);
   pump_free (daemon);
   for (which = 0; which < REFUSALS; which++)

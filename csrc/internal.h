@@ -122,6 +122,7 @@ struct pymhd_daemon
   atomic_bool refusing;         /* stop() has begun */
   atomic_bool wants_python;     /* pymhd_pump() is to return to Python */
   atomic_bool late;             /* stop() waits no longer */
+  atomic_bool deaf;             /* quiesced in epoll's stead */
   atomic_bool dead;             /* we are a fork's child: nothing may be called */
 
   /* A leaf: guards clients, reason, and stop_fd and wake_fd against their end. */
@@ -171,7 +172,20 @@ void
 daemon_called_back (struct pymhd_daemon *daemon,
                     bool upgraded);
 
+/* Takes the events of the listening socket from libmicrohttpd's own epoll thread,
+   which does not know.  MHD_quiesce_daemon() may abort the process beside that
+   thread, in all releases: both may want to take the socket out of epoll.  Any
+   thread; no lock. */
+void
+daemon_deafen (struct pymhd_daemon *daemon);
+
 /* --- client.c --- */
+
+/* MHD_AcceptPolicyCallback */
+enum MHD_Result
+client_policy (void *cls,
+               const struct sockaddr *address,
+               socklen_t size);
 
 /* MHD_NotifyConnectionCallback */
 void

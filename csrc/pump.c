@@ -90,14 +90,8 @@ pump_open (struct pymhd_daemon *daemon)
 int
 pump_drive (struct pymhd_daemon *daemon)
 {
-  const union MHD_DaemonInfo *info;
-
   if (daemon->selects)
     return select_open (daemon);
-  info = MHD_get_daemon_info (daemon->mhd, MHD_DAEMON_INFO_EPOLL_FD);
-  if (NULL == info)
-    return ENOSYS;
-  daemon->mhd_epoll_fd = info->epoll_fd;
   return pump_watch (daemon, daemon->mhd_epoll_fd, EPOLLIN, &mhd_watcher)
          ? 0 : errno;
 }

@@ -64,6 +64,10 @@ def choose(threads: object, polling: object = None, tls: bool = False) -> Mode:
         flags = 0 if polling == "select" else lib.MHD_USE_EPOLL
         return Mode(Pump, flags, drivers=threads)
     flags = lib.MHD_USE_INTERNAL_POLLING_THREAD | _POLLING[str(polling)]
+    if polling in ("epoll", "auto"):
+        # Not a pool of its own, whose threads' epoll descriptors nobody tells us; we
+        # need them to stop listening (daemon_deafen() in csrc).
+        return Mode(OwnThreads, flags, drivers=threads)
     return Mode(OwnThreads, flags, pool=threads)
 
 

@@ -7,6 +7,7 @@ import pytest
 from live import GET, Mode, Serve, connect, eventually, hello, is_silent, listening
 from marks import every_mode
 from messages import ask, get
+from programs import run_program
 
 import pymhd
 
@@ -58,3 +59,47 @@ def test_only_a_daemon_that_runs_is_quiesced() -> None:
         daemon.quiesce()
     with pytest.raises(pymhd.StateError, match="has been stopped"):
         daemon.quiesce()
+
+
+def test_quiesce_beside_busy_threads_of_libmicrohttpd_does_not_abort() -> None:
+    """A pool of its own would, if one of them has just left the listening socket."""
+    code = """
+        def pour(daemon):
+            with contextlib.suppress(OSError, AssertionError):
+                with connect(daemon) as sock:
+                    while True:
+                        sock.sendall(GET)
+                        read_head(sock)
+                        read_exactly(sock, 5)
+        for _ in range(60):
+            with pymhd.Daemon(hello, threads=4, polling="epoll") as daemon:
+                clients = [
+                    threading.Thread(target=pour, args=(daemon,)) for _ in range(4)
+                ]
+                for client in clients:
+                    client.start()
+                eventually(lambda: daemon.connections > 0)
+                daemon.quiesce()
+                daemon.stop(0)
+            for client in clients:
+                client.join()
+    """
+    assert run_program(code) == (0, "", "")
+
+
+@pytest.mark.parametrize("mode", ["1 epoll", "3 auto", 1])
+def test_a_daemon_that_was_full_when_it_was_quiesced_stays_so(
+    serve: Serve, mode: Mode
+) -> None:
+    """Below its limit libmicrohttpd would begin to listen again."""
+    daemon = serve(hello, threads=mode, limits=pymhd.Limits(connections=3))
+    with contextlib.ExitStack() as stack:
+        for _ in range(3):
+            assert get(stack.enter_context(connect(daemon))) == b"hello"
+        daemon.quiesce()
+        stack.close()
+        eventually(lambda: daemon.connections == 0, "the end of the connections")
+        for _ in range(5):
+            with contextlib.suppress(OSError), connect(daemon) as sock:
+                sock.sendall(GET)
+                assert is_silent(sock) or sock.recv(1) == b""

@@ -177,3 +177,20 @@ def test_the_descriptors_of_the_parent_are_closed_in_the_child(mode: Mode) -> No
         sys.exit()
     """
     assert run_forking(mode, code) == GOOD
+
+
+@each_mode
+def test_a_child_keeps_what_has_the_numbers_of_a_stopped_daemon(mode: Mode) -> None:
+    """Its descriptors are closed, and belong to somebody else by now."""
+    code = """
+        with pymhd.Daemon(hello, **in_mode(MODE)) as other, connect(other) as sock:
+            answers(sock)
+        files = [os.open("/dev/null", os.O_RDONLY) for _ in range(50)]
+        def look():
+            for file in files:
+                os.fstat(file)
+        in_child(look)
+        for file in files:
+            os.close(file)
+    """
+    assert run_forking(mode, code) == GOOD
