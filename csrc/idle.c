@@ -120,6 +120,8 @@ look (struct session *session,
   {
     session->struck = true;
     session->due_ms = now + GRACE_MS;
+    if (NULL != session->tls)
+      tls_bye (session->tls);
     session_shutdown (session, SHUT_RDWR);
     log_line ("an upgraded connection was idle for %.3g s and is closed",
               (double) session->limit_ms / 1000);

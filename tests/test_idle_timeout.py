@@ -29,7 +29,7 @@ from live import (
     upgrade_request,
     upgraded,
 )
-from marks import every_mode
+from marks import every_mode, over_tls_too
 from protocols import Recorder
 
 import pymhd
@@ -49,7 +49,7 @@ def keeping(
     return serve(lambda request: switch, **options), streams
 
 
-@every_mode
+@over_tls_too(every_mode)
 def test_a_session_that_is_idle_sees_the_end_of_its_input(
     serve: Serve, mode: Mode, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -70,7 +70,9 @@ def test_a_session_that_is_idle_sees_the_end_of_its_input(
     assert len(lines) == 1
 
 
-@pytest.mark.parametrize("mode", [1, "per-connection", "1 epoll", "external select"])
+@over_tls_too(
+    pytest.mark.parametrize("mode", [1, "per-connection", "1 epoll", "external select"])
+)
 def test_a_stream_that_nobody_closes_is_closed_for_good(
     serve: Serve, mode: Mode
 ) -> None:
@@ -92,7 +94,7 @@ def test_a_stream_that_nobody_closes_is_closed_for_good(
             stream.recv(1)
 
 
-@every_mode
+@over_tls_too(every_mode)
 @pytest.mark.parametrize("kind", ["paused", "goes on"])
 def test_a_protocol_that_does_not_close_is_closed_for_good(
     serve: Serve, mode: Mode, kind: str
