@@ -187,6 +187,7 @@ pymhd_daemon_start (struct pymhd_daemon *daemon,
   daemon->tls = NULL != settings->cert;
   daemon->client_ca = NULL != settings->client_ca;
   daemon->body_limit = settings->body;
+  daemon->connection_limit = settings->connections;
   daemon->stop_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   error = -1 == daemon->stop_fd ? errno : pump_open (daemon);
   (void) fstat (settings->listen_fd, &before);

@@ -113,6 +113,7 @@ struct pymhd_daemon
   bool client_ca;               /* clients must have a certificate */
   bool sessions_ended;          /* stop(): no more of them; session.c's lock */
   size_t body_limit;
+  unsigned int connection_limit;
   struct pymhd_response *refusal[REFUSALS];
 
   atomic_uint connections;
@@ -147,6 +148,8 @@ struct pymhd_daemon
   bool answered;                /* there are answers that it has not seen */
   int64_t looked_ms;            /* when it last looked at what is not libmicrohttpd's */
   int runs_left;                /* how often it must run for what has been closed */
+  atomic_bool starved;          /* it listens no more, for want of descriptors */
+  int64_t starved_until_ms;     /* when to look whether there are some again */
   struct slots asked;           /* requests that wait for Python's answer */
   struct request *gone;         /* ended, while events may point to their bodies */
   struct request *spare;        /* ended, for the next ones */
@@ -472,6 +475,20 @@ pump_watch (struct pymhd_daemon *daemon,
 void
 pump_unwatch (struct pymhd_daemon *daemon,
               int fd);
+
+/* --- accept.c --- */
+
+/* libmicrohttpd had no descriptor to accept with, and listens no more. */
+void
+accept_failed (struct pymhd_daemon *daemon);
+
+/* The pump: milliseconds until it is to be tried again, -1 for never. */
+int64_t
+accept_patience (const struct pymhd_daemon *daemon);
+
+/* The pump: makes libmicrohttpd listen again, if there are descriptors. */
+void
+accept_again (struct pymhd_daemon *daemon);
 
 /* --- log.c --- */
 

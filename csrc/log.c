@@ -57,15 +57,18 @@ format_line (char *line,
    at once, which keeps a core busy.  It holds no lock there, and nobody else
    waits for that thread. */
 static void
-nap_if_busy_waiting (const struct pymhd_daemon *daemon,
-                     const char *line)
+note_short_descriptors (struct pymhd_daemon *daemon,
+                        const char *line)
 {
   const struct timespec nap = { .tv_nsec = NAP_NS };
 
-  if (NULL != strstr (line, daemon->per_connection
-                      ? "resource limit at"
-                      : "resource limit at FIRST connection"))
+  if (NULL == strstr (line, "resource limit at"))
+    return;
+  if ( (daemon->per_connection) ||
+       (NULL != strstr (line, "at FIRST connection")) )
     (void) nanosleep (&nap, NULL);
+  else
+    accept_failed (daemon);
 }
 
 
@@ -83,7 +86,7 @@ log_mhd (void *cls,
   memcpy (daemon->reason, line, LINE_SIZE);
   (void) pthread_mutex_unlock (&daemon->lock);
   add (line);
-  nap_if_busy_waiting (daemon, line);
+  note_short_descriptors (daemon, line);
 }
 
 

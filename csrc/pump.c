@@ -211,6 +211,7 @@ run (struct pymhd_daemon *daemon)
   if ( (NULL != daemon->hung_up) ||
        (NULL != daemon->gone_clients) )
     (void) clients_tend (daemon);
+  accept_again (daemon);
   response_drain ();
   daemon->unfinished = (MHD_YES == MHD_get_timeout (daemon->mhd, &ms)) &&
                        (0 == ms);
@@ -271,8 +272,9 @@ patience_of_mhd (struct pymhd_daemon *daemon)
   if (daemon->unfinished)
     return VAIN_RUNS < daemon->in_vain ? 1 : 0;
   if (MHD_YES != MHD_get_timeout (daemon->mhd, &ms))
-    return -1;
-  return (int64_t) (ms < INT_MAX ? ms : INT_MAX);
+    return accept_patience (daemon);
+  return sooner ((int64_t) (ms < INT_MAX ? ms : INT_MAX),
+                 accept_patience (daemon));
 }
 
 
