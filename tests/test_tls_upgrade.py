@@ -277,12 +277,9 @@ def test_descriptors_that_run_out_end_one_upgrade_only(
     with connect(daemon) as sock, upgraded(daemon) as other:
         assert_echoes(other)  # it has its descriptors
         used = max(int(fd) for fd in os.listdir("/proc/self/fd"))
-        resource.setrlimit(resource.RLIMIT_NOFILE, (used + 1, hard))
-        files: list[int] = []
+        files = [os.open("/dev/null", os.O_RDONLY) for _ in range(used + 1)]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(files) + 1, hard))
         try:
-            with contextlib.suppress(OSError):
-                while True:
-                    files.append(os.open("/dev/null", os.O_RDONLY))
             for _ in range(spare):
                 os.close(files.pop())
             sock.sendall(upgrade_request())
