@@ -429,6 +429,9 @@ sessions_end (struct pymhd_daemon *daemon);
 
 /* --- pump.c --- */
 
+/* After so many runs in vain, one a millisecond is enough. */
+#define VAIN_RUNS 1000
+
 /* 0, or the errno of what failed. */
 int
 pump_open (struct pymhd_daemon *daemon);
@@ -448,6 +451,12 @@ pump_add (struct pymhd_daemon *daemon,
 /* Any thread: interrupts the pump's waiting. */
 void
 pump_wake (struct pymhd_daemon *daemon);
+
+/* patience.c: how long epoll may wait: the caller's limit (-1: none),
+   libmicrohttpd's, that of sessions which linger or are idle. */
+int
+pump_patience (struct pymhd_daemon *daemon,
+               int64_t limit_ms);
 
 /* libmicrohttpd must run so often from now on, whatever it says itself. */
 void

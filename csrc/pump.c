@@ -11,7 +11,6 @@
  * Where libmicrohttpd has threads of its own, the rest is as here.
  */
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -23,13 +22,8 @@
 #include "relay.h"
 
 #define READY 256
-/* How soon it is looked again whether a client's last bytes have been read, where
-   nobody tells us. */
-#define AGAIN_MS 20
 /* So long upgraded connections wait while requests follow one another at once. */
 #define OTHERS_MS 5
-/* After so many runs in vain, one a millisecond is enough. */
-#define VAIN_RUNS 1000
 /* What is kept of a batch's memory: more than most need. */
 #define KEPT_EVENTS 4096
 #define KEPT_TEXT (1 << 20)
@@ -247,64 +241,6 @@ run_answers (struct pymhd_daemon *daemon)
 }
 
 
-/* The earlier of two limits in milliseconds, of which -1 is none. */
-static int64_t
-sooner (int64_t one,
-        int64_t other)
-{
-  if ( (0 > one) ||
-       ( (0 <= other) && (other < one) ) )
-    return other;
-  return one;
-}
-
-
-/* How long libmicrohttpd lets us wait; -1: for ever. */
-static int64_t
-patience_of_mhd (struct pymhd_daemon *daemon)
-{
-  MHD_UNSIGNED_LONG_LONG ms;
-
-  if (0 != daemon->runs_left)
-    return 0;
-  /* Before 1.0 it runs at once, for ever, if a client fills its memory with
-     the line of a chunk that does not end. */
-  if (daemon->unfinished)
-    return VAIN_RUNS < daemon->in_vain ? 1 : 0;
-  if (MHD_YES != MHD_get_timeout (daemon->mhd, &ms))
-    return accept_patience (daemon);
-  return sooner ((int64_t) (ms < INT_MAX ? ms : INT_MAX),
-                 accept_patience (daemon));
-}
-
-
-/* The same where it has threads of its own; does what is to do beside them. */
-static int64_t
-patience_beside_mhd (struct pymhd_daemon *daemon)
-{
-  response_drain ();
-  return clients_tend (daemon) ? AGAIN_MS : -1;
-}
-
-
-/* How long epoll may wait: the caller's limit (-1: none), libmicrohttpd's, that of
-   sessions which linger or are idle. */
-static int
-patience (struct pymhd_daemon *daemon,
-          int64_t limit_ms)
-{
-  const int64_t sessions = sooner (sessions_linger (daemon),
-                                   sessions_idle (daemon));
-  const int64_t mhd = daemon->calls_back ? patience_beside_mhd (daemon)
-                                         : patience_of_mhd (daemon);
-
-  if (hub_is_ready (daemon))
-    return 0;
-  limit_ms = sooner (sooner (limit_ms, sessions), mhd);
-  return (int) (limit_ms < INT_MAX ? limit_ms : INT_MAX);
-}
-
-
 /* Waits, and takes care of everything that is not libmicrohttpd's. */
 static void
 wait_epoll (struct pymhd_daemon *daemon,
@@ -412,7 +348,7 @@ pymhd_pump (struct pymhd_daemon *daemon,
          (daemon->looked_ms + OTHERS_MS <= now) ) )
   {
     daemon->looked_ms = now;
-    wait_ready (daemon, patience (daemon, 0));
+    wait_ready (daemon, pump_patience (daemon, 0));
     (void) hub_collect (daemon);
   }
   while (0 == daemon->event_count)
@@ -420,7 +356,7 @@ pymhd_pump (struct pymhd_daemon *daemon,
     const int64_t limit = 0 > timeout_ms ? -1 : left_ms (deadline);
 
     daemon->looked_ms = now;
-    wait_ready (daemon, patience (daemon, limit));
+    wait_ready (daemon, pump_patience (daemon, limit));
     if ( (! daemon->calls_back) &&
          (is_due (daemon)) )
       run (daemon);
@@ -455,7 +391,7 @@ pymhd_pump_timeout (struct pymhd_daemon *daemon)
   if ( (atomic_load (&daemon->dead)) ||
        (NULL == daemon->mhd) )
     return 0;
-  return daemon->answered ? 0 : patience (daemon, -1);
+  return daemon->answered ? 0 : pump_patience (daemon, -1);
 }
 
 
