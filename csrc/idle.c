@@ -120,7 +120,9 @@ look (struct session *session,
   {
     session->struck = true;
     session->due_ms = now + GRACE_MS;
-    if (NULL != session->tls)
+    /* A protocol's; a relay may be moving bytes on the connection's thread. */
+    if ( (NULL == session->relay) &&
+         (NULL != session->tls) )
       tls_bye (session->tls);
     session_shutdown (session, SHUT_RDWR);
     log_line ("an upgraded connection was idle for %.3g s and is closed",
