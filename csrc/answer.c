@@ -237,9 +237,11 @@ request_answer (struct pymhd_daemon *daemon,
   if ( (NULL == request) ||
        (has_answer (request)) )
     return;
-  if (0 != answer->shared)
+  request->shared = 0 != answer->shared
+                    ? (struct pymhd_response *) (intptr_t) answer->shared
+                    : repeats_find (daemon, answer, bytes);
+  if (NULL != request->shared)
   {
-    request->shared = (struct pymhd_response *) (intptr_t) answer->shared;
     pymhd_response_ref (request->shared);
     return;
   }

@@ -154,10 +154,11 @@ struct pymhd_daemon
   struct request *gone;         /* ended, while events may point to their bodies */
   struct request *spare;        /* ended, for the next ones */
   unsigned int spares;
+  struct repeat *repeats;       /* answers that came again */
   struct pymhd_event *events;
   int event_count;
   int event_room;
-  struct text text;             /* what the events' text_at points into */
+  struct text text;             /* what the events' text_end points into */
   struct pymhd_batch batch;     /* the same, for Python */
 
   struct hub *hub;
@@ -266,6 +267,19 @@ requests_free_gone (struct pymhd_daemon *daemon);
 /* Frees what is kept: libmicrohttpd has been stopped. */
 void
 requests_free (struct pymhd_daemon *daemon);
+
+/* --- repeats.c --- */
+
+/* The response to send for an answer that has come before: the daemon's, as long
+   as no other call is made.  NULL: the answer has not.  BYTES: the body, then
+   the fields. */
+struct pymhd_response *
+repeats_find (struct pymhd_daemon *daemon,
+              const struct pymhd_answer *answer,
+              const char *bytes);
+
+void
+repeats_free (struct pymhd_daemon *daemon);
 
 /* --- response.c --- */
 

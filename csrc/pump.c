@@ -96,6 +96,7 @@ void
 pump_free (struct pymhd_daemon *daemon)
 {
   requests_free (daemon);
+  repeats_free (daemon);
   (void) clients_tend (daemon);
   slots_clear (&daemon->asked);
   free (daemon->events);
@@ -142,7 +143,8 @@ pump_add (struct pymhd_daemon *daemon,
     daemon->events = events;
     daemon->event_room = room;
   }
-  daemon->events[daemon->event_count++] = *event;
+  daemon->events[daemon->event_count] = *event;
+  daemon->events[daemon->event_count++].text_end = (int64_t) daemon->text.size;
   return true;
 }
 

@@ -149,10 +149,11 @@ ask (struct request *request)
   const struct text *const head = &request->head;
   struct pymhd_event event = {
     .kind = PYMHD_EVENT_REQUEST,
-    .text_size = (int64_t) head->size,
+    .text_end = (int64_t) head->size,   /* unless it goes into the batch */
     .body = (int64_t) (intptr_t) request->body.at,
     .body_size = (int64_t) request->body.size,
   };
+  size_t before;
 
   if (! give_token (request))
     return FAILED;
@@ -164,11 +165,12 @@ ask (struct request *request)
     daemon_called_back (daemon, false);
     return NULL == request->shared ? FAILED : REFUSALS;
   }
-  event.text_at = (int64_t) daemon->text.size;
-  if ( (! text_add (&daemon->text, head->at, head->size)) ||
-       (! pump_add (daemon, &event)) )
-    return FAILED;
-  return REFUSALS;
+  before = daemon->text.size;
+  if ( (text_add (&daemon->text, head->at, head->size)) &&
+       (pump_add (daemon, &event)) )
+    return REFUSALS;
+  daemon->text.size = before;
+  return FAILED;
 }
 
 

@@ -98,17 +98,24 @@ enum pymhd_event_kind
   PYMHD_EVENT_ABANDONED
 };
 
-/* Eight integers, so that Python unpacks a whole batch in one call. */
+/* Five integers, so that Python unpacks a whole batch in one call.  The text of each
+   begins where the one before it ends.  A request has a body, an upgrade has a
+   session and a descriptor. */
 struct pymhd_event
 {
   int64_t kind;
   int64_t request;
-  int64_t text_at;
-  int64_t text_size;
-  int64_t body;
-  int64_t body_size;
-  int64_t session;
-  int64_t fd;
+  int64_t text_end;
+  union
+  {
+    int64_t body;
+    int64_t session;
+  };
+  union
+  {
+    int64_t body_size;
+    int64_t fd;
+  };
 };
 
 /* Followed by body_size bytes of a body and fields_size bytes of fields, unless

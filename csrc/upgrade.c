@@ -92,16 +92,11 @@ close_stream (const struct stream *stream)
 /* The bytes that came early.  False if memory is short. */
 static bool
 write_early (struct text *text,
-             struct pymhd_event *event,
              struct relay *relay,
              const struct text *extra)
 {
-  event->text_at = (int64_t) text->size;
-  if ( (! text_add (text, extra->at, extra->size)) ||
-       ( (NULL != relay) && (! tls_take_early (&relay->tls, text)) ) )
-    return false;
-  event->text_size = (int64_t) text->size - event->text_at;
-  return true;
+  return (text_add (text, extra->at, extra->size)) &&
+         ( (NULL == relay) || (tls_take_early (&relay->tls, text)) );
 }
 
 
@@ -118,8 +113,9 @@ call_back (struct pymhd_daemon *daemon,
            const struct text *extra)
 {
   struct text early = { 0 };
-  const bool done = write_early (&early, event, relay, extra);
+  const bool done = write_early (&early, relay, extra);
 
+  event->text_end = (int64_t) early.size;
   if (done)
     pymhd_on_upgraded (daemon->owner, event, early.at);
   else
@@ -143,12 +139,15 @@ add_to_batch (struct pymhd_daemon *daemon,
               struct relay *relay,
               const struct text *extra)
 {
-  if ( (write_early (&daemon->text, event, relay, extra)) &&
+  const size_t before = daemon->text.size;
+
+  if ( (write_early (&daemon->text, relay, extra)) &&
        (pump_add (daemon, event)) )
   {
     session_begin (session);
     return true;
   }
+  daemon->text.size = before;
   (void) pymhd_session_close (event->session);
   event->kind = PYMHD_EVENT_ABANDONED;
   (void) pump_add (daemon, event);

@@ -64,7 +64,7 @@ def on_request(owner: int, event: "Event", text: "CData") -> "CData":
     body = b""
     if event.body_size:
         body = copy_bytes(ffi.cast("char *", event.body), event.body_size)
-    request = Request._make(copy_bytes(text, event.text_size), body)
+    request = Request._make(copy_bytes(text, event.text_end), body)
     with _exchange(owner) as exchange:
         response = exchange.respond(event.request, request)
     pointer = response._pointer()
@@ -75,7 +75,7 @@ def on_request(owner: int, event: "Event", text: "CData") -> "CData":
 @_callback(safe=None)
 def on_upgraded(owner: int, event: "Event", text: "CData") -> None:
     """Begin a session; a connection's own thread then waits in csrc for its end."""
-    early = copy_bytes(text, event.text_size) if event.text_size else b""
+    early = copy_bytes(text, event.text_end) if event.text_end else b""
     with _exchange(owner) as exchange:
         exchange.upgraded(event.request, event.session, event.fd, early)
 

@@ -20,6 +20,7 @@ from pymhd.upgrade import Upgraded
 
 __all__ = ["Exchange", "Handler", "check_handler"]
 
+_SWITCHING_PROTOCOLS = 101
 Handler = Callable[[Request], Response]
 
 
@@ -73,19 +74,20 @@ class Exchange:
         """Call the handler; return a response that is made ready. Never raises."""
         try:
             response = self._handler(request)
-            if not isinstance(response, Response):
+            if type(response) is not Response:  # which is final
                 raise TypeError(
                     f"the handler returned {type(response).__name__}; it must return "
                     "a pymhd.Response"
                 )
-            response._use()
-            if response._target is not None:
+            if not response._address:
+                response._use()
+            if response._status == _SWITCHING_PROTOCOLS:
                 response = self._switch(token, request, response)
         except BaseException as error:
             self._log(f"the handler failed at {request!r}; it is answered 500", error)
             response = self._failure
         finally:
-            request._ended = True
+            request._text = None
         return response
 
     def _switch(self, token: int, request: Request, response: Response) -> Response:

@@ -27,8 +27,7 @@ class Event(Protocol):
 
     kind: int
     request: int
-    text_at: int
-    text_size: int
+    text_end: int
     body: int
     body_size: int
     session: int

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Pump", "pack_answer"]
 
-_EVENT = Struct("8q")  # struct pymhd_event
+_EVENT = Struct("5q")  # struct pymhd_event
 _REQUEST = lib.PYMHD_EVENT_REQUEST
 pack_answer = Struct("2q3I4x").pack  # struct pymhd_answer
 # A batch hands its answers back after so many seconds, so that one slow handler does
@@ -94,23 +94,23 @@ class Pump(Driver):
         if not batch.count:
             self._answer_waiting()
             return
-        now, make = time.perf_counter, Request._make
+        now, make, answer = time.perf_counter, Request._make, self._answer
         until = now() + _BATCH_SECONDS
         others = behind = bool(self._waiting)  # who came before is served before
         texts = copy_bytes(batch.text, batch.text_size)
         events = ffi.buffer(batch.events, batch.count * _EVENT.size)
-        for event in _EVENT.iter_unpack(events):
-            kind, token, at, size, body, body_size, session, fd = event
-            text = texts[at : at + size]
+        at = 0
+        for kind, token, end, body, body_size in _EVENT.iter_unpack(events):
+            text = texts[at:end]
+            at = end
             if kind != _REQUEST:
-                self._happened(kind, token, session, fd, text)
+                self._happened(kind, token, body, body_size, text)
                 continue
-            content = _copy_body(body, body_size) if body_size else b""
-            request = make(text, content)
+            request = make(text, _copy_body(body, body_size) if body_size else b"")
             if behind:
                 self._waiting[token] = request
             else:
-                self._answer(token, request)
+                answer(token, request)
                 behind = now() > until
         if others:
             self._answer_waiting()
@@ -129,10 +129,9 @@ class Pump(Driver):
             self._shared.append(response)
             self._answers.append(pack_answer(token, address, 0, 0, 0))
             return
-        body = response._body
-        fields = response._block
-        if fields is None:  # another thread tries to change it, too late
-            fields = response._freeze()
+        body, fields = response._body, response._head[1]
+        if fields is None:  # another thread tries to change them, too late
+            fields = response._fields_for_csrc()
         head = pack_answer(token, 0, response._status, len(body), len(fields))
         self._answers += head, body, fields
 

@@ -17,6 +17,7 @@ __all__ = [
     "PLAIN_TEXT",
     "Field",
     "Fields",
+    "Head",
     "block",
     "lower_tokens",
     "pairs",
@@ -26,6 +27,13 @@ __all__ = [
 
 Field: TypeAlias = tuple[str, str]
 Fields: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
+
+# The fields, and these as csrc takes them, if that has been found out.
+Head: TypeAlias = tuple[tuple[Field, ...], bytes | None]
+
+# What was given before, for bytes and for text.
+_prepared: tuple[dict[tuple[Field, ...], Head], ...] = {}, {}
+_KEPT = 256
 
 _BY_LIBMICROHTTPD = {"content-length", "transfer-encoding"}
 # libmicrohttpd before 0.9.74 refuses a tab, and a space means the same.
@@ -59,7 +67,7 @@ def pairs(headers: Fields) -> tuple[Field, ...]:
     return tuple((name, value) for name, value in headers)
 
 
-def prepare(headers: Fields, text: bool) -> tuple[tuple[Field, ...], bytes]:
+def prepare(headers: Fields, text: bool) -> Head:
     """Return the fields of a new response, checked, and their block.
 
     Args:
@@ -69,13 +77,12 @@ def prepare(headers: Fields, text: bool) -> tuple[tuple[Field, ...], bytes]:
     # Mappings in general take a while to recognize.
     given = tuple(headers.items()) if type(headers) is dict else pairs(headers)
     try:
-        return _prepared(given, text)
-    except TypeError:  # no str, and perhaps not even hashable: say which
-        return _prepared.__wrapped__(given, text)
+        return _prepared[text][given]
+    except (KeyError, TypeError):  # not yet, or something that is not even hashable
+        return _prepare(given, text)
 
 
-@lru_cache(maxsize=256)
-def _prepared(given: tuple[Field, ...], text: bool) -> tuple[tuple[Field, ...], bytes]:
+def _prepare(given: tuple[Field, ...], text: bool) -> Head:
     fields = tuple(
         sendable(name, value)
         if isinstance(name, str) and isinstance(value, str)
@@ -84,7 +91,12 @@ def _prepared(given: tuple[Field, ...], text: bool) -> tuple[tuple[Field, ...], 
     )
     if text and not any(name.lower() == "content-type" for name, _ in fields):
         fields += _TEXT
-    return fields, block(fields)
+    head = fields, block(fields)
+    known = _prepared[text]
+    if len(known) >= _KEPT:
+        known.clear()
+    known[given] = head
+    return head
 
 
 def block(fields: tuple[Field, ...], switching: bool = False) -> bytes:
@@ -99,5 +111,5 @@ def block(fields: tuple[Field, ...], switching: bool = False) -> bytes:
 
 
 _TEXT: tuple[Field, ...] = (("Content-Type", "text/plain; charset=utf-8"),)
-PLAIN: tuple[tuple[Field, ...], bytes] = (), b""
-PLAIN_TEXT = _TEXT, block(_TEXT)
+PLAIN: Head = (), b""
+PLAIN_TEXT: Head = _TEXT, block(_TEXT)

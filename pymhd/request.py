@@ -62,13 +62,12 @@ class Request:
     pymhd makes these; they cannot be constructed.
     """
 
-    __slots__ = ("__weakref__", "_body", "_ended", "_headers", "_lines", "_text")
+    __slots__ = ("__weakref__", "_body", "_headers", "_lines", "_text")
 
-    _text: bytes
+    _text: bytes | None  # None: the request has ended
     _body: bytes
-    _lines: list[str] | None
-    _headers: Headers | None
-    _ended: bool
+    _lines: list[str] | None  # None: nobody has asked for them
+    _headers: Headers  # once somebody has asked for them
 
     def __init__(self) -> None:
         raise TypeError("pymhd makes the requests: a handler is called with one")
@@ -79,25 +78,24 @@ class Request:
         self._text = text
         self._body = body
         self._lines = None
-        self._headers = None
-        self._ended = False
         return self
 
     def _copy(self) -> "Request":
-        return self._make(self._text, self._body)
+        return self._make(self._live_text(), self._body)
 
-    def _check(self) -> None:
-        if self._ended:
+    def _live_text(self) -> bytes:
+        text = self._text
+        if text is None:
             raise StateError(
                 "this request has ended: its handler has returned; take what you need "
                 "out of it before, or use stream.request after an upgrade"
             )
+        return text
 
     def _head(self) -> list[str]:
-        if self._ended:
-            self._check()
+        text = self._live_text()
         if self._lines is None:
-            self._lines = self._text.decode("latin-1").split("\n")
+            self._lines = text.decode("latin-1").split("\n")
         return self._lines
 
     @property
@@ -133,11 +131,13 @@ class Request:
     def headers(self) -> Headers:
         """The header fields, in the order in which they came."""
         lines = self._head()
-        if self._headers is None:
+        try:
+            return self._headers
+        except AttributeError:
             # The text ends with a line break, so the last line is no field's.
             fields = iter(lines[_FIELDS:-1])
             self._headers = Headers(zip(fields, fields, strict=True))
-        return self._headers
+            return self._headers
 
     @property
     def version(self) -> str:
@@ -167,7 +167,7 @@ class Request:
     @property
     def body(self) -> bytes:
         """The whole body, decoded from its transfer coding; empty without one."""
-        self._check()
+        self._live_text()
         return self._body
 
     def wants_upgrade(self, protocol: str | None = None) -> bool:
@@ -206,6 +206,6 @@ class Request:
         return _choose(connection, upgrade, mine) if upgrade else None
 
     def __repr__(self) -> str:
-        if self._ended:
+        if self._text is None:
             return "<pymhd.Request, ended>"
         return f"<pymhd.Request {self.method} {self.target!r}>"

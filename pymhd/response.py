@@ -18,6 +18,7 @@ from pymhd._response_fields import (
     PLAIN_TEXT,
     Field,
     Fields,
+    Head,
     block,
     lower_tokens,
     pairs,
@@ -53,6 +54,9 @@ def forked() -> None:
 
 
 def _to_bytes(body: Body) -> bytes:
+    if isinstance(body, str):
+        # So that what Request.query decoded can be sent back.
+        return body.encode("utf-8", "surrogateescape")
     if not isinstance(body, bytes | bytearray | memoryview):
         raise TypeError(f"body must be str or bytes, not {type(body).__name__}")
     return bytes(body)
@@ -93,12 +97,9 @@ class Response:
     __slots__ = (
         "__weakref__",
         "_address",
-        "_block",
         "_body",
-        "_fields",
-        "_frozen",
+        "_head",
         "_idle_timeout",
-        "_once",
         "_protocols",
         "_ptr",
         "_run",
@@ -106,12 +107,16 @@ class Response:
         "_target",
     )
 
-    _address: int  # of what _ptr points to; 0 until there is one
-    _block: bytes | None  # the fields for csrc; None once they have been changed
-    _fields: tuple[Field, ...]
-    _once: bool  # the next use is the first one, and takes body and fields along
+    # Of what _ptr points to; 0 while there is none; None before the first use, until
+    # which the header may be changed.
+    _address: int | None
+    _body: bytes
+    # The fields, and these for csrc, which is None once they have been changed.
+    _head: Head
     _ptr: "SharedResponsePtr"
+    _status: int
     # Of upgrades alone:
+    _target: Target
     _protocols: list[str]
     _run: Run
     _idle_timeout: float | None
@@ -119,25 +124,19 @@ class Response:
     def __init__(
         self, body: Body = b"", status: int = 200, headers: Fields | None = None
     ) -> None:
-        fields = PLAIN
-        if isinstance(body, str):
-            if body:
-                fields = PLAIN_TEXT
-            # So that what Request.query decoded can be sent back.
-            body = body.encode("utf-8", "surrogateescape")
-        elif type(body) is not bytes:
+        head = PLAIN
+        if type(body) is not bytes:
+            if isinstance(body, str) and body:
+                head = PLAIN_TEXT
             body = _to_bytes(body)
         if status is not _OK:
             status = _check_status(status, body)
         if headers is not None:
-            fields = prepare(headers, fields is PLAIN_TEXT)
+            head = prepare(headers, head is PLAIN_TEXT)
         self._body = body
         self._status = status
-        self._fields, self._block = fields
-        self._once = len(body) <= _ALONG
-        self._frozen = False
-        self._address = 0
-        self._target: Target | None = None
+        self._head = head
+        self._address = None
 
     @classmethod
     def for_upgrade(
@@ -183,7 +182,6 @@ class Response:
         self = cls()
         self._idle_timeout = idle_timeout
         self._status = _SWITCHING_PROTOCOLS
-        self._once = False
         self._target = target
         is_protocol = isinstance(target, type) and hasattr(target, "connection_made")
         self._run = run or ("hub" if is_protocol else "thread")
@@ -206,7 +204,7 @@ class Response:
     @property
     def headers(self) -> Headers:
         """A copy of the fields that were added."""
-        return Headers(self._fields)
+        return Headers(self._head[0])
 
     def get_header(self, name: str) -> str | None:
         """Return the first value of a field, None if there is none.
@@ -214,7 +212,7 @@ class Response:
         Wraps ``MHD_get_response_header``.
         """
         folded = name.lower()
-        return next((v for n, v in self._fields if n.lower() == folded), None)
+        return next((v for n, v in self._head[0] if n.lower() == folded), None)
 
     def add_header(self, name: str, value: str) -> None:
         """Add a field; one of the same name stays, too.
@@ -228,8 +226,7 @@ class Response:
         with _lock:  # what has been checked still holds when the field is added
             field = self._checked(name, value)
             if field is not None:
-                self._begin_change()
-                self._fields = (*self._fields, field)
+                self._change((*self._head[0], field))
 
     def _checked(self, name: str, value: str) -> tuple[str, str] | None:
         """Return a field to add; None for one that stands there anyway."""
@@ -237,7 +234,8 @@ class Response:
             return check_field(name, value)  # which says what is wrong
         field = sendable(name, value)
         folded = name.lower()
-        if self._target is None or folded not in ("connection", "upgrade"):
+        plain = folded not in ("connection", "upgrade")
+        if plain or self._status != _SWITCHING_PROTOCOLS:
             return field
         if folded == "connection":
             if lower_tokens(value) == ["upgrade"]:
@@ -262,42 +260,43 @@ class Response:
         """
         folded = name.lower()
         with _lock:
-            self._begin_change()
-            kept = tuple(field for field in self._fields if field[0].lower() != folded)
-            removed = len(kept) < len(self._fields)
-            self._fields = kept
-        return removed
+            fields = self._head[0]
+            kept = tuple(field for field in fields if field[0].lower() != folded)
+            self._change(kept)
+        return len(kept) < len(fields)
 
-    def _begin_change(self) -> None:
-        """Refuse a change of what has been used; the other side is _freeze()."""
-        self._block = None
-        if self._frozen:
+    def _change(self, fields: tuple[Field, ...]) -> None:
+        """Give it other fields, with the lock, unless it has been used."""
+        before = self._head
+        if self._address is None:
+            self._head = fields, None
+        if self._address is not None:  # since _use() asks for no lock before
+            self._head = before
             raise StateError(
                 "this response has been used: its header cannot change any more; "
                 "make another one"
             )
 
-    def _freeze(self) -> bytes:
-        """Let nobody change the header any more; return it as csrc takes it."""
-        self._frozen = True
-        fields = self._block
-        if fields is None:  # perhaps it is being changed at this moment
+    def _fields_for_csrc(self) -> bytes:
+        """Return the fields as csrc takes them; the first use has begun."""
+        packed = self._head[1]
+        if packed is None:  # perhaps they are being changed at this moment
             with _lock:
-                fields = block(self._fields, self._target is not None)
-                self._block = fields
-        return fields
+                fields = self._head[0]
+                packed = block(fields, self._status == _SWITCHING_PROTOCOLS)
+                self._head = fields, packed
+        return packed
 
     def _use(self) -> None:
-        """Make ready to be sent: without an _address, as _body and _block.
+        """Make ready to be sent: shared, with an _address, or alone, with address 0.
 
         Most responses are sent once. Only what is used again is worth an object in C
         that is shared, and what is large, which would be copied on its way.
         """
-        if self._once:
-            self._once = False
-            self._frozen = True
-            if self._block is None:
-                self._freeze()
+        alone = len(self._body) <= _ALONG and self._status != _SWITCHING_PROTOCOLS
+        if alone and self._address is None:
+            self._address = 0
+            self._fields_for_csrc()
         else:
             self._pointer()
 
@@ -306,9 +305,10 @@ class Response:
         if self._address:
             return self._ptr
         with _lock:  # the protocols are those of the field that is sent
-            if self._target is not None:
+            if self._status == _SWITCHING_PROTOCOLS:
                 self._protocols = self._checked_protocols()
-            fields = self._freeze()
+            self._address = self._address or 0
+            fields = self._fields_for_csrc()
         pointer = self._build(fields)
         with _lock:  # two threads may have built one each: the first counts
             if not self._address:
@@ -326,7 +326,7 @@ class Response:
         return tokens(upgrade)
 
     def _build(self, fields: bytes) -> "SharedResponsePtr":
-        if self._target is not None:
+        if self._status == _SWITCHING_PROTOCOLS:
             hub = self._run == "hub"
             pointer = lib.pymhd_response_new_upgrade(fields, len(fields), hub)
             function = "MHD_response_for_upgrade"

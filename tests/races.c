@@ -117,7 +117,7 @@ pymhd_on_request (int64_t owner,
                   const struct pymhd_event *event,
                   const char *text)
 {
-  struct pymhd_response *const response = response_for (text, event->text_size);
+  struct pymhd_response *const response = response_for (text, event->text_end);
 
   (void) owner;
   pymhd_response_ref (response);
@@ -151,19 +151,24 @@ static void
 handle (struct server *server,
         const struct pymhd_batch *batch)
 {
+  const char *text = batch->text;
   int i;
 
   for (i = 0; i < batch->count; i++)
   {
     const struct pymhd_event *const event = &batch->events[i];
+    const char *const end = batch->text + event->text_end;
+    const char *const begin = text;
     struct pymhd_answer answer = { .request = event->request };
+
+    text = end;
 
     if (PYMHD_EVENT_UPGRADED == event->kind)
       begin_stream (event);
     if (PYMHD_EVENT_REQUEST != event->kind)
       continue;
     answer.shared = (int64_t) (intptr_t)
-                    response_for (batch->text + event->text_at, event->text_size);
+                    response_for (begin, end - begin);
     pymhd_pump_answer (server->daemon, (const char *) &answer, sizeof (answer));
   }
 }
