@@ -163,8 +163,9 @@ def test_clients_may_have_to_have_a_certificate(serve: Serve, mode: Mode) -> Non
 
     daemon = serve(note, tls=tls, threads=mode)
     for wrong in (None, trustme.CA().issue_cert("somebody")):
-        # TLS 1.3 tells the client only after its own part of the handshake.
-        with pytest.raises((ssl.SSLError, ConnectionError)):
+        # TLS 1.3 tells the client only after its own part of the handshake. CPython
+        # 3.11.2 may take that for a plain end, which read_head() does not like.
+        with pytest.raises((ssl.SSLError, ConnectionError, AssertionError)):
             get(daemon, client_with(wrong))
     assert seen == []
     assert b" 200 " in get(daemon, client_with(authority.issue_cert("friend")))
