@@ -400,5 +400,6 @@ pymhd_forked (void)
   for (daemon = daemons; NULL != daemon; daemon = daemon->next)
     disown (daemon);
   sessions_forked ();
+  lent_forked ();
   log_forked ();
 }

@@ -268,6 +268,21 @@ requests_free_gone (struct pymhd_daemon *daemon);
 void
 requests_free (struct pymhd_daemon *daemon);
 
+/* --- lent.c --- */
+
+/* A response with the body that pymhd_lend() has announced, which stays where it
+   is.  NULL, and it has been given back, if memory is short.  Any thread. */
+struct MHD_Response *
+lent_response (const char *body,
+               size_t size);
+
+/* Whether pymhd_lent_take() has something to give.  Any thread. */
+bool
+lent_is_returned (void);
+
+void
+lent_forked (void);
+
 /* --- repeats.c --- */
 
 /* The response to send for an answer that has come before: the daemon's, as long

@@ -364,6 +364,7 @@ pymhd_pump (struct pymhd_daemon *daemon,
       run (daemon);
     if ( (0 != hub_collect (daemon)) ||
          (atomic_exchange (&daemon->wants_python, false)) ||
+         (lent_is_returned ()) ||
          (0 == limit) )
       break;
   }
@@ -372,6 +373,7 @@ pymhd_pump (struct pymhd_daemon *daemon,
     .text = daemon->text.at,
     .text_size = daemon->text.size,
     .count = daemon->event_count,
+    .returned = lent_is_returned (),
   };
   return &daemon->batch;
 }

@@ -157,6 +157,20 @@ pymhd_response_new (unsigned int status,
 }
 
 
+/* The same with a body that pymhd_lend() has announced, which is not copied. */
+struct pymhd_response *
+pymhd_response_new_lent (unsigned int status,
+                         const char *body,
+                         size_t body_size,
+                         const char *fields,
+                         size_t fields_size)
+{
+  return adopt (with_fields (lent_response (body, body_size),
+                             fields, fields_size),
+                status);
+}
+
+
 /* Any thread; no Python inside. */
 struct pymhd_response *
 pymhd_response_new_upgrade (const char *fields,

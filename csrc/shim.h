@@ -26,6 +26,13 @@ pymhd_response_new (unsigned int status,
                     size_t fields_size);
 
 struct pymhd_response *
+pymhd_response_new_lent (unsigned int status,
+                         const char *body,
+                         size_t body_size,
+                         const char *fields,
+                         size_t fields_size);
+
+struct pymhd_response *
 pymhd_response_new_upgrade (const char *fields,
                             size_t fields_size,
                             int hub);
@@ -35,6 +42,14 @@ pymhd_response_ref (struct pymhd_response *response);
 
 void
 pymhd_response_unref (struct pymhd_response *response);
+
+/* --- lent.c: bodies that are sent from Python's memory --- */
+
+int
+pymhd_lend (void);
+
+int64_t
+pymhd_lent_take (void);
 
 /* --- daemon.c: one libmicrohttpd daemon, run by a pump or by its own threads --- */
 
@@ -136,6 +151,7 @@ struct pymhd_batch
   const char *text;
   size_t text_size;
   int count;
+  int returned;                 /* pymhd_lent_take() has something to give */
 };
 
 void

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from pymhd import _live, _log
+from pymhd import _lent, _live, _log
 from pymhd._library import copy_bytes, ffi, lib
 from pymhd.request import Request
 
@@ -67,6 +67,7 @@ def on_request(owner: int, event: "Event", text: "CData") -> "CData":
     request = Request._make(copy_bytes(text, event.text_end), body)
     with _exchange(owner) as exchange:
         response = exchange.respond(event.request, request)
+    _lent.take_back()
     pointer = response._pointer()
     lib.pymhd_response_ref(pointer)
     return pointer

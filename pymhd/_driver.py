@@ -14,7 +14,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from pymhd import _live, _log
+from pymhd import _lent, _live, _log
 from pymhd._exchange import Exchange
 from pymhd._hub import Hub
 from pymhd._library import ffi, lib, owned, to_str
@@ -122,6 +122,7 @@ class Driver:
             self.hub.end()  # where a signal handler may raise
         finally:
             lib.pymhd_daemon_stop(self._ptr)
+            _lent.take_back()
             self.exchange.clear()
             _live.unregister(self._owner)
             self._ended.set()
@@ -211,6 +212,9 @@ class OwnThreads(Driver):
                 quiesced = True
                 lib.pymhd_daemon_quiesce(self._ptr)
             timeout_ms = DRAIN_MS if self._stopping else FOREVER_MS
-            if not self.hub.pump(timeout_ms):  # we are a fork
+            batch = self.hub.pump(timeout_ms)
+            if not batch:  # we are a fork
                 return
+            if batch.returned:
+                _lent.take_back()
             self.hub.deliver()

@@ -9,6 +9,7 @@ import time
 from struct import Struct
 from typing import TYPE_CHECKING, cast
 
+from pymhd import _lent
 from pymhd._driver import DRAIN_MS, FOREVER_MS, Driver
 from pymhd._library import copy_bytes, ffi, lib
 from pymhd.request import Request
@@ -69,6 +70,8 @@ class Pump(Driver):
         batch = self._pump(timeout_ms)
         if not batch:
             return -1
+        if batch.returned:
+            _lent.take_back()
         self._handle(batch)
         self.hub.deliver()
         return batch.count

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias, final
 
+from pymhd import _lent
 from pymhd._fields import Headers, check_field, check_protocols, tokens
 from pymhd._library import ffi, lib, owned
 from pymhd._response_fields import (
@@ -40,8 +41,8 @@ Run: TypeAlias = Literal["thread", "inline", "hub"]
 
 _SWITCHING_PROTOCOLS = 101
 _OK = 200
-# Bytes of a body up to which the first answer takes it along; a larger one is copied
-# only once, into the response in C.
+# Bytes of a body up to which the first answer takes it along; a larger one is sent from
+# where it is.
 _ALONG = 16 * 1024
 # Guards the changes of every response until it is frozen; nothing waits under it.
 _lock = threading.RLock()  # reentrant, for signal handlers
@@ -51,6 +52,7 @@ def forked() -> None:
     """Make the lock anew in a fork's child, where nobody would release it."""
     global _lock
     _lock = threading.RLock()
+    _lent.forked()
 
 
 def _to_bytes(body: Body) -> bytes:
@@ -84,7 +86,8 @@ class Response:
 
     Args:
         body: ``str`` is sent as UTF-8, with the Content-Type ``text/plain;
-            charset=utf-8`` if ``headers`` give no other; bytes as they are.
+            charset=utf-8`` if ``headers`` give no other; bytes as they are, and from
+            where they are if there are more than 16 KiB.
         status: 200 to 599.
         headers: A mapping, or pairs if a name stands more than once.
 
@@ -331,10 +334,13 @@ class Response:
             pointer = lib.pymhd_response_new_upgrade(fields, len(fields), hub)
             function = "MHD_response_for_upgrade"
         else:
-            body = self._body
-            pointer = lib.pymhd_response_new(
-                self._status, body, len(body), fields, len(fields)
-            )
+            body, size = self._body, len(self._body)
+            described = (size, fields, len(fields))
+            if size <= _ALONG:
+                pointer = lib.pymhd_response_new(self._status, body, *described)
+            else:
+                lent = _lent.lend(body)
+                pointer = lib.pymhd_response_new_lent(self._status, lent, *described)
             function = "MHD_create_response_from_buffer"
         return owned(check_ptr(pointer, function), lib.pymhd_response_unref)
 

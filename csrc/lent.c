@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Bodies that Python lends: large ones are sent from Python's own memory.
+ *
+ * libmicrohttpd gives a body back when its last connection has sent it, at
+ * places where Python must not run.  So that is only noted here, and Python
+ * asks.  Each body has a note from the beginning: giving back needs no memory.
+ */
+#include <stdlib.h>
+
+#include "internal.h"
+
+struct note
+{
+  struct note *next;
+  const void *body;
+};
+
+/* A leaf: guards the lists. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct note *blank;      /* one for each body that is lent */
+static struct note *returned;
+static atomic_bool any_returned;
+
+
+static void
+push (struct note **list,
+      struct note *note)
+{
+  note->next = *list;
+  *list = note;
+}
+
+
+static struct note *
+pop (struct note **list)
+{
+  struct note *const note = *list;
+
+  if (NULL != note)
+    *list = note->next;
+  return note;
+}
+
+
+/* MHD_ContentReaderFreeCallback: the thread that drops a response's last
+   reference, no lock of libmicrohttpd's.  CLS: the body. */
+static void
+give_back (void *cls)
+{
+  struct note *note;
+
+  (void) pthread_mutex_lock (&lock);
+  note = pop (&blank);
+  if (NULL != note)
+  {
+    note->body = cls;
+    push (&returned, note);
+  }
+  (void) pthread_mutex_unlock (&lock);
+  atomic_store (&any_returned, true);
+}
+
+
+struct MHD_Response *
+lent_response (const char *body,
+               size_t size)
+{
+  struct MHD_Response *const response
+    = MHD_create_response_from_buffer_with_free_callback (
+        size, (void *) (uintptr_t) body, &give_back);
+
+  if (NULL == response)
+    give_back ((void *) (uintptr_t) body);
+  return response;
+}
+
+
+bool
+lent_is_returned (void)
+{
+  return atomic_load (&any_returned);
+}
+
+
+/* Any thread; no Python inside.  Announces one body: it is the caller's to keep until
+   pymhd_lent_take() returns its address, whatever becomes of its response.  0,
+   and nothing is lent, if memory is short. */
+int
+pymhd_lend (void)
+{
+  struct note *const note = malloc (sizeof (*note));
+
+  if (NULL == note)
+    return 0;
+  (void) pthread_mutex_lock (&lock);
+  push (&blank, note);
+  (void) pthread_mutex_unlock (&lock);
+  return 1;
+}
+
+
+/* Any thread; no Python inside.  The address of a body that has been given back;
+   0: there is none. */
+int64_t
+pymhd_lent_take (void)
+{
+  struct note *note;
+  int64_t body = 0;
+
+  if (! atomic_exchange (&any_returned, false))
+    return 0;
+  (void) pthread_mutex_lock (&lock);
+  note = pop (&returned);
+  if (NULL != returned)
+    atomic_store (&any_returned, true);
+  (void) pthread_mutex_unlock (&lock);
+  if (NULL != note)
+    body = (int64_t) (intptr_t) note->body;
+  free (note);
+  return body;
+}
+
+
+/* A fork's child, which may have been forked while another thread had the lock, in
+   the middle of a list: what has been given back stays with the child. */
+void
+lent_forked (void)
+{
+  (void) pthread_mutex_init (&lock, NULL);
+  blank = returned = NULL;
+}
