@@ -2,8 +2,8 @@
 """Header fields: their syntax (RFC 9110, section 5) and mappings of them."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar, final, overload
 
 __all__ = [
     "Headers",
@@ -13,6 +13,8 @@ __all__ = [
     "check_protocols",
     "tokens",
 ]
+
+T = TypeVar("T")
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]+")
@@ -82,26 +84,30 @@ class MultiMapping(Mapping[str, str]):
     :meth:`get_all` gives all of them, :meth:`pairs` everything in its order.
     """
 
-    __slots__ = ("_index", "_pairs")
+    __slots__ = ("_first", "_pairs")
+    _fold: Callable[[str], str] = staticmethod(str)
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
         self._pairs = tuple(pairs)
-        self._index: dict[str, list[str]] = {}
-        for name, value in self._pairs:
-            self._index.setdefault(self._fold(name), []).append(value)
-
-    @staticmethod
-    def _fold(name: str) -> str:
-        return name
+        fold = self._fold
+        self._first = {fold(name): value for name, value in reversed(self._pairs)}
 
     def __getitem__(self, name: str) -> str:
         try:
-            return self._index[self._fold(name)][0]
+            return self._first[self._fold(name)]
         except KeyError:
             raise KeyError(name) from None
 
+    @overload
+    def get(self, name: str, /) -> str | None: ...
+    @overload
+    def get(self, name: str, default: str | T, /) -> str | T: ...
+    def get(self, name: str, default: object = None, /) -> object:
+        """Return the first value of a name, or the default if there is none."""
+        return self._first.get(self._fold(name), default)
+
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self._fold(name) in self._index
+        return isinstance(name, str) and self._fold(name) in self._first
 
     def __iter__(self) -> Iterator[str]:
         seen = set()
@@ -111,7 +117,7 @@ class MultiMapping(Mapping[str, str]):
                 yield name
 
     def __len__(self) -> int:
-        return len(self._index)
+        return len(self._first)
 
     def __eq__(self, other: object) -> bool:
         """Tell whether both have the same pairs in the same order.
@@ -132,7 +138,8 @@ class MultiMapping(Mapping[str, str]):
 
     def get_all(self, name: str) -> list[str]:
         """Return all values of a name, in order; an empty list if there is none."""
-        return list(self._index.get(self._fold(name), ()))
+        folded = self._fold(name)
+        return [value for other, value in self._pairs if self._fold(other) == folded]
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Return every (name, value) in order, repeated names included."""
@@ -144,10 +151,7 @@ class Headers(MultiMapping):
     """Header fields: names without regard to case, values as latin-1 text."""
 
     __slots__ = ()
-
-    @staticmethod
-    def _fold(name: str) -> str:
-        return name.lower()
+    _fold = staticmethod(str.lower)
 
     def list_of(self, name: str) -> list[str]:
         """Return the members of a field that is a comma-separated list.

@@ -130,14 +130,15 @@ class Request:
     @property
     def headers(self) -> Headers:
         """The header fields, in the order in which they came."""
-        lines = self._head()
-        try:
-            return self._headers
-        except AttributeError:
-            # The text ends with a line break, so the last line is no field's.
-            fields = iter(lines[_FIELDS:-1])
-            self._headers = Headers(zip(fields, fields, strict=True))
-            return self._headers
+        if self._text is not None:
+            try:
+                return self._headers
+            except AttributeError:  # they are asked for for the first time
+                pass
+        # The text ends with a line break, so the last line is no field's.
+        fields = iter(self._head()[_FIELDS:-1])
+        self._headers = Headers(zip(fields, fields, strict=True))
+        return self._headers
 
     @property
     def version(self) -> str:
