@@ -433,6 +433,13 @@ session_wait (struct session *session);
 void
 sessions_close_pending (struct pymhd_daemon *daemon);
 
+/* The pump: closes the session of a link that has left the hub.  RESET: the peer
+   has ended it with an error. */
+void
+session_leave_hub (struct pymhd_daemon *daemon,
+                   int64_t token,
+                   bool reset);
+
 /* The pump: epoll says that a lingering session has input or has ended. */
 void
 session_readable (struct watcher *watcher);

@@ -8,7 +8,8 @@
  *
  * Before that we linger: we send our FIN and read what still comes until the
  * peer's own, for a second and a mebibyte at most.  A close with unread input
- * would be an RST, which destroys our last bytes on their way.
+ * would be an RST, which destroys our last bytes on their way.  Where the peer
+ * has sent an RST itself, nothing can be said to it any more.
  */
 #include <errno.h>
 #include <poll.h>
@@ -34,7 +35,8 @@ finish (struct session *session)
   else if (NULL != session->tls)
     tls_free (session->tls);
   /* Python's duplicate stays open as long as a call is blocked on it. */
-  (void) shutdown (session->fd, SHUT_RDWR);
+  if (! session->reset)
+    (void) shutdown (session->fd, SHUT_RDWR);
   pump_close (daemon, session->urh);
   (void) sem_destroy (&session->closed);
   free (session);
@@ -74,20 +76,15 @@ say_goodbye (struct session *session)
 }
 
 
-/* The connection's own thread, inside the upgrade handler; no lock. */
-void
-session_wait (struct session *session)
+/* The connection's own thread, which waits for the end of its lingering. */
+static void
+linger_here (struct session *session)
 {
   struct pollfd watched[] = {
     { .fd = session->fd, .events = POLLIN },
     { .fd = session->daemon->stop_fd, .events = POLLIN },
   };
 
-  if (NULL != session->relay)
-    relay_wait (session->relay);
-  while ( (-1 == sem_wait (&session->closed)) &&
-          (EINTR == errno) )
-    ;
   say_goodbye (session);
   while (! drain (session))
   {
@@ -98,6 +95,20 @@ session_wait (struct session *session)
       break;
     (void) poll (watched, 2, (int) left);
   }
+}
+
+
+/* The connection's own thread, inside the upgrade handler; no lock. */
+void
+session_wait (struct session *session)
+{
+  if (NULL != session->relay)
+    relay_wait (session->relay);
+  while ( (-1 == sem_wait (&session->closed)) &&
+          (EINTR == errno) )
+    ;
+  if (! session->reset)
+    linger_here (session);
   finish (session);
 }
 
@@ -141,6 +152,11 @@ leave_lingering (struct session *session)
 static void
 linger (struct session *session)
 {
+  if (session->reset)
+  {
+    finish (session);
+    return;
+  }
   say_goodbye (session);
   if ( (drain (session)) ||
        (! pump_watch (session->daemon, session->fd, EPOLLIN,
@@ -171,6 +187,31 @@ sessions_close_pending (struct pymhd_daemon *daemon)
     relay_close (session->relay);
     relay_ready (&session->relay->app.watcher);
   }
+}
+
+
+/* The pump's thread, which nobody has to wake; no lock. */
+void
+session_leave_hub (struct pymhd_daemon *daemon,
+                   int64_t token,
+                   bool reset)
+{
+  struct session *session;
+
+  sessions_lock ();
+  session = session_find (token);
+  if (NULL != session)
+  {
+    session->reset = reset;
+    if (daemon->per_connection)
+      session_close_locked (session);   /* its own thread does the rest */
+    else
+      session->state = CLOSING;
+  }
+  sessions_unlock ();
+  if ( (NULL != session) &&
+       (! daemon->per_connection) )
+    linger (session);
 }
 
 

@@ -303,7 +303,9 @@ pymhd_hub_release (struct pymhd_daemon *daemon,
     detach (link);
     if (link->aborted)
       (void) shutdown (link->fd, SHUT_RDWR);    /* nothing to linger for */
-    (void) pymhd_session_close (link->session);
+    /* Under TLS the socket may live on, whatever has gone wrong above it. */
+    session_leave_hub (daemon, link->session,
+                       (ECONNRESET == link->error) && (NULL == link->tls));
     if (link->queued)
       link->released = true;
     else

@@ -24,6 +24,7 @@ struct session
   struct relay *relay;          /* to Python's descriptor; NULL without TLS */
   enum state state;
   struct link *link;            /* the hub's, valid while LIVE; NULL without */
+  bool reset;                   /* by the peer: there is nothing to linger for */
   sem_t closed;                 /* "per-connection": Python has closed it */
   int64_t deadline_ms;
   size_t drained;
