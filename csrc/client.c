@@ -12,9 +12,13 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tls.h"
+
+/* How long stop() waits for those that have had their end of input. */
+#define LEAVE_MS 1000
 
 /* One accepted connection, from NOTIFY_CONNECTION STARTED to CLOSED; then, where
    clients are watched, it goes to gone_clients: epoll may just have told of it. */
@@ -298,6 +302,34 @@ client_address (struct MHD_Connection *connection)
                   sizeof (client->address) - size);
   }
   return client->address;
+}
+
+
+static void
+end_input (struct pymhd_daemon *daemon)
+{
+  struct client *client;
+
+  (void) pthread_mutex_lock (&daemon->lock);
+  for (client = daemon->clients; NULL != client; client = client->next)
+    (void) shutdown (client->fd, SHUT_RD);
+  (void) pthread_mutex_unlock (&daemon->lock);
+}
+
+
+/* stop(), on the driver's thread, no lock. */
+void
+clients_leave (struct pymhd_daemon *daemon)
+{
+  const struct timespec nap = { .tv_nsec = 1000000 };
+  const int64_t deadline = monotonic_ms () + LEAVE_MS;
+
+  while ( (0 != atomic_load (&daemon->connections)) &&
+          (monotonic_ms () < deadline) )
+  {
+    end_input (daemon);
+    (void) nanosleep (&nap, NULL);
+  }
 }
 
 

@@ -242,8 +242,11 @@ daemon_deafen (struct pymhd_daemon *daemon)
   struct epoll_event nothing = { .events = 0 };
 
   atomic_store (&daemon->deaf, true);
+  /* stop() takes the descriptor away, when it has asked for this itself. */
+  (void) pthread_mutex_lock (&daemon->lock);
   (void) epoll_ctl (daemon->mhd_epoll_fd, EPOLL_CTL_MOD, daemon->listen_fd,
                     &nothing);
+  (void) pthread_mutex_unlock (&daemon->lock);
 }
 
 
@@ -304,8 +307,12 @@ pymhd_daemon_stop (struct pymhd_daemon *daemon)
     sessions_end (daemon);
   if (NULL != daemon->mhd)
   {
+    if (daemon->calls_back)
+      clients_leave (daemon);
+    (void) pthread_mutex_lock (&daemon->lock);
     if (! daemon->quiesced)
       daemon->listen_fd = -1;           /* MHD_stop_daemon() closes it */
+    (void) pthread_mutex_unlock (&daemon->lock);
     MHD_stop_daemon (daemon->mhd);
   }
   daemon->mhd = NULL;

@@ -213,6 +213,12 @@ client_hung_up (struct pymhd_daemon *daemon,
 bool
 clients_tend (struct pymhd_daemon *daemon);
 
+/* Beside libmicrohttpd's own threads, which are to have no connections any more when
+   it is stopped: up to 0.9.77 it forgets the response to a malformed request that one
+   of them meets then, and crashes.  They have been told to accept nobody. */
+void
+clients_leave (struct pymhd_daemon *daemon);
+
 /* The peer of a connection as text, "" if there is none to tell. */
 const char *
 client_address (struct MHD_Connection *connection);
