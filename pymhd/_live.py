@@ -9,6 +9,7 @@ running thread does. At exit the daemons are stopped; a fork's child forgets the
 import atexit
 import itertools
 import os
+import weakref
 from typing import TYPE_CHECKING, cast
 
 from pymhd import _log, response, upgrade
@@ -53,6 +54,12 @@ def began(daemon: "Daemon") -> None:
 def ended(daemon: "Daemon") -> None:
     """Let a daemon go that does not run any more."""
     _daemons.discard(daemon)
+
+
+# At exit, what was registered last runs first: weakref's finalizers, which register
+# with the first of them, must run after _stop_all(). They cannot bear that sessions,
+# which have finalizers, begin and end meanwhile.
+weakref.finalize(_daemons, int).detach()
 
 
 @atexit.register

@@ -98,6 +98,17 @@ def test_a_program_may_end_although_something_never_returns(
     assert "Fatal" not in errors
 
 
+def test_finalizers_run_when_daemons_have_been_stopped() -> None:
+    """Sessions have some: none begins or ends while Python goes through them."""
+    code = """
+        import weakref
+        daemon = pymhd.Daemon(both)
+        daemon.start()
+        weakref.finalize(both, lambda: print(daemon.is_running))
+    """
+    assert run_program(code) == (0, "False\n", "")
+
+
 @each_mode
 def test_a_program_may_end_while_requests_pour_in(mode: Mode) -> None:
     """Handlers and sessions run until the very end."""
