@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: MIT
 """The ways to run libmicrohttpd: from the arguments of ``Daemon`` to a driver.
 
-What a combination of ``threads`` and ``polling`` means stands in :func:`choose` alone.
+What a combination of ``threads`` and ``polling`` means stands here alone.
 """
 
+import sys
 from typing import Literal, NamedTuple
 
 from pymhd._driver import Driver, OwnThreads
 from pymhd._external import External
 from pymhd._library import lib
 from pymhd._pump import Pump
+from pymhd.errors import NotSupportedError
 
 __all__ = ["Mode", "Polling", "Threads", "choose"]
 
@@ -45,7 +47,33 @@ def choose(threads: object, polling: object = None, tls: bool = False) -> Mode:
 
     Raises:
         TypeError, ValueError: They mean nothing, alone or together.
+        NotSupportedError: They mean threads that are refused without a GIL.
     """
+    mode = _meaning(threads, polling, tls)
+    if mode.driver is OwnThreads:
+        _check_gil(threads, polling)
+    return mode
+
+
+def _check_gil(threads: object, polling: object) -> None:
+    """Refuse threads that libmicrohttpd starts where they might crash the process.
+
+    Up to 2.1 at least, cffi clears what Python keeps of such a thread on another one,
+    after its end. Without a GIL both may use the same heap of CPython's at once.
+    """
+    # Asked each time: an imported module may have turned the GIL on.
+    if getattr(sys, "_is_gil_enabled", lambda: True)():
+        return
+    also = "" if polling is None else f" with polling={polling!r}"
+    raise NotSupportedError(
+        f"threads={threads!r}{also} means threads that libmicrohttpd starts, which may "
+        "crash this CPython without its GIL: cffi clears what Python keeps of one that "
+        "has ended on another thread. Use threads=N without polling=, which runs on as "
+        "many cores here, or turn the GIL on (PYTHON_GIL=1 or -X gil=1)"
+    )
+
+
+def _meaning(threads: object, polling: object, tls: bool) -> Mode:
     if polling not in (None, *_POLLING):
         names = ", ".join(f'"{name}"' for name in _POLLING)
         raise ValueError(f"polling must be None, {names}, not {polling!r}")

@@ -69,7 +69,9 @@ class Daemon(Loop):
             (``SO_REUSEPORT``).
         threads: 1; a number of threads to serve the connections; or
             ``"per-connection"``, a thread for each; or ``"external"``, none: a loop of
-            somebody's own calls :meth:`run`.
+            somebody's own calls :meth:`run`. A free-threaded CPython without its GIL
+            is refused every thread that libmicrohttpd starts: ``"per-connection"``,
+            and, but for TLS, a number with ``polling``.
         polling: None: Python's threads run libmicrohttpd, except with
             ``"per-connection"``. ``"select"``, ``"poll"``, ``"epoll"`` or ``"auto"``:
             libmicrohttpd has threads of its own that wait in this way, as many as
@@ -84,6 +86,7 @@ class Daemon(Loop):
 
     Raises:
         TypeError, ValueError: An argument cannot be used.
+        NotSupportedError: It cannot be used on this CPython, which has no GIL.
 
     Wraps ``MHD_start_daemon``.
     """

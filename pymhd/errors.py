@@ -39,7 +39,7 @@ class StartError(MHDError, OSError):
 
 
 class NotSupportedError(MHDError, NotImplementedError):
-    """The libmicrohttpd in use, or the transport of a stream, cannot do this."""
+    """The libmicrohttpd or CPython in use, or a stream's transport, cannot do this."""
 
 
 class StateError(MHDError, RuntimeError):

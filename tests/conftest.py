@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 import secure
-from live import TIMEOUT, Serve, eventually, in_mode, run_to_its_end
+from live import TIMEOUT, Serve, eventually, in_mode, is_served, run_to_its_end
+from marks import needs_own_threads
 from sessions import Pair, Pairs
 
 import pymhd
@@ -64,6 +65,16 @@ def pytest_configure() -> None:
     """Hear SIGINT, also where a shell has started us in the background, deaf to it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the modes that this CPython is refused, whatever list they come from."""
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        params = callspec.params if callspec else {}
+        mode = params.get("mode", params.get("pair", 1))
+        if not is_served(mode, tls=params.get("transport") == "tls"):
+            item.add_marker(needs_own_threads)
 
 
 def pytest_collection_finish() -> None:

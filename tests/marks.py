@@ -7,7 +7,7 @@ import shutil
 import socket
 
 import pytest
-from live import ALL_MODES, MODES
+from live import ALL_MODES, MODES, is_served
 from sessions import RUNS
 
 from pymhd import lib
@@ -53,6 +53,10 @@ def has_ipv6() -> bool:
 
 needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="needs IPv6")
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+needs_own_threads = pytest.mark.skipif(
+    not is_served("per-connection"),
+    reason="without a GIL, threads that libmicrohttpd starts are refused",
+)
 mends_chunks = pytest.mark.skipif(
     lib.MHD_VERSION < 0x00097400,
     reason="0.9.72 takes a last chunk for complete before its LF has come",

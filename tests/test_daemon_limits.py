@@ -162,7 +162,7 @@ def test_a_handler_may_take_longer_than_the_timeout(serve: Serve) -> None:
         clients = [stack.enter_context(connect(daemon)) for daemon in daemons]
         for client in clients:
             client.sendall(LAST_GET)
-        assert [read_to_end(client)[-4:] for client in clients] == [b"late"] * 3
+        assert {read_to_end(client)[-4:] for client in clients} == {b"late"}
 
 
 @each_mode

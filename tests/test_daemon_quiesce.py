@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 from live import GET, Mode, Serve, connect, eventually, hello, is_silent, listening
-from marks import every_mode
+from marks import every_mode, needs_own_threads
 from messages import ask, get
 from programs import run_program
 
@@ -61,6 +61,7 @@ def test_only_a_daemon_that_runs_is_quiesced() -> None:
         daemon.quiesce()
 
 
+@needs_own_threads
 def test_quiesce_beside_busy_threads_of_libmicrohttpd_does_not_abort() -> None:
     """A pool of its own would, if one of them has just left the listening socket."""
     code = """

@@ -109,7 +109,7 @@ def test_several_daemons_run_side_by_side(serve: Serve) -> None:
     def saying(word: str) -> Callable[[pymhd.Request], pymhd.Response]:
         return lambda request: pymhd.Response(word)
 
-    daemons = [serve(saying(f"{n}"), threads=MODES[n % 3]) for n in range(9)]
+    daemons = [serve(saying(f"{n}"), threads=MODES[n % len(MODES)]) for n in range(9)]
     assert len({daemon.port for daemon in daemons}) == 9
     for stopped, daemon in enumerate(daemons):
         for number in range(stopped, 9):

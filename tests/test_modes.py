@@ -1,13 +1,25 @@
 # SPDX-License-Identifier: MIT
 """What ``threads`` and ``polling`` mean together, and what they cannot."""
 
+import sys
 import threading
 from typing import Any
 
 import pytest
-from live import Mode, Serve, assert_echoes, connect, echo, eventually, hello, upgraded
-from marks import every_mode
-from messages import ask, get
+import secure
+from live import (
+    Mode,
+    Serve,
+    assert_echoes,
+    connect,
+    echo,
+    eventually,
+    hello,
+    in_mode,
+    upgraded,
+)
+from marks import every_mode, needs_own_threads
+from messages import ask, body_of, get
 
 import pymhd
 
@@ -25,6 +37,64 @@ def test_per_connection_with_epoll_is_refused() -> None:
         pymhd.Daemon(hello, threads="per-connection", polling="epoll")
 
 
+OWN_THREADS = [
+    *("per-connection", "per-connection select", "per-connection poll"),
+    *("per-connection auto", "1 select", "1 poll", "2 epoll", "2 auto"),
+]
+
+
+def say_that_the_gil_is(on: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have CPython say so, whatever it was built for."""
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: on, raising=False)
+
+
+@pytest.mark.parametrize("asked", OWN_THREADS)
+def test_threads_of_libmicrohttpd_are_refused_without_a_gil(
+    asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message tells what was asked for, and what there is instead."""
+    options = in_mode(asked)
+    say_that_the_gil_is(False, monkeypatch)
+    with pytest.raises(pymhd.NotSupportedError) as caught:
+        pymhd.Daemon(hello, **options)
+    words = [f"{name}={value!r}" for name, value in options.items() if value]
+    assert str(caught.value).startswith(" with ".join(words) + " means threads that")
+    assert "Use threads=N without polling=" in str(caught.value)
+    assert "PYTHON_GIL=1" in str(caught.value)
+    say_that_the_gil_is(True, monkeypatch)
+    pymhd.Daemon(hello, **options)
+
+
+@pytest.mark.parametrize("asked", [1, 2, "external", "external select"])
+def test_threads_of_python_are_served_without_a_gil(
+    serve: Serve, asked: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a loop of somebody's own."""
+    say_that_the_gil_is(False, monkeypatch)
+    assert body_of(ask(serve(hello, threads=asked))) == b"hello"
+
+
+def test_over_tls_any_number_with_polling_is_served_without_a_gil(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python's threads are what it means there; per-connection means others."""
+    say_that_the_gil_is(False, monkeypatch)
+    tls = secure.server_tls()
+    assert body_of(ask(serve(hello, threads="2 poll", tls=tls))) == b"hello"
+    with pytest.raises(pymhd.NotSupportedError, match="per-connection"):
+        pymhd.Daemon(hello, threads="per-connection", tls=tls)
+
+
+def test_what_means_nothing_is_a_value_error_without_a_gil_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Turning the GIL on would not help."""
+    say_that_the_gil_is(False, monkeypatch)
+    with pytest.raises(ValueError, match="libmicrohttpd refuses that"):
+        pymhd.Daemon(hello, threads="per-connection", polling="epoll")
+
+
+@needs_own_threads
 @pytest.mark.parametrize("polling", ["select", "poll", "epoll", "auto"])
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_libmicrohttpd_has_as_many_threads_as_were_asked_for(

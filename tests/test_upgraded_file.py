@@ -55,15 +55,15 @@ def test_a_big_write_to_a_file_arrives_in_full(pair: Pair) -> None:
     reader.join(TIMEOUT)
 
 
-@pytest.mark.parametrize("mode", ["rw", "wr", "rwb", "brw"])
-def test_a_file_for_both_directions_talks(pair: Pair, mode: str) -> None:
+@pytest.mark.parametrize("kind", ["rw", "wr", "rwb", "brw"])
+def test_a_file_for_both_directions_talks(pair: Pair, kind: str) -> None:
     """Text or bytes, by the letter b."""
     stream, sock = pair(b"h\xc3\xa9 ")
     sock.sendall(b"llo\r\n")
-    with cast("Any", stream.makefile(mode)) as file:
+    with cast("Any", stream.makefile(kind)) as file:
         line = file.readline()
         answer = "w\u00f6rld\n"
-        if "b" in mode:
+        if "b" in kind:
             assert isinstance(file, io.BufferedRWPair)
             assert line == b"h\xc3\xa9 llo\r\n"
             file.write(answer.encode())
@@ -77,29 +77,29 @@ def test_a_file_for_both_directions_talks(pair: Pair, mode: str) -> None:
         assert file.readline() in ("next\n", b"next\n")
 
 
-@pytest.mark.parametrize("mode", ["r", "w"])
-def test_a_text_file_has_an_encoding_and_newlines(pair: Pair, mode: str) -> None:
+@pytest.mark.parametrize("kind", ["r", "w"])
+def test_a_text_file_has_an_encoding_and_newlines(pair: Pair, kind: str) -> None:
     """As open() has them."""
     stream, sock = pair()
-    file = stream.makefile(mode, encoding="latin-1", errors="replace", newline="\r\n")
+    file = stream.makefile(kind, encoding="latin-1", errors="replace", newline="\r\n")
     text = cast("io.TextIOWrapper", file)
-    if mode == "r":
+    if kind == "r":
         sock.sendall(b"\xe4\nb\r\nc")
         sock.shutdown(socket.SHUT_WR)
         assert list(text) == ["\u00e4\nb\r\n", "c"]
     else:
         text.write("\u00e4\u20ac\n")
     text.close()
-    if mode == "w":
+    if kind == "w":
         assert read_exactly(sock, 4) == b"\xe4?\r\n"
 
 
-@pytest.mark.parametrize("mode", ["", "b", "a", "r+", "x", "rt"])
-def test_other_modes_are_refused(pair: Pair, mode: str) -> None:
+@pytest.mark.parametrize("kind", ["", "b", "a", "r+", "x", "rt"])
+def test_other_modes_are_refused(pair: Pair, kind: str) -> None:
     """The message names those that there are."""
     stream, _ = pair()
     with pytest.raises(ValueError, match="mode must be of"):
-        stream.makefile(mode)
+        stream.makefile(kind)
 
 
 def test_text_without_a_buffer_is_refused(pair: Pair) -> None:
