@@ -56,6 +56,19 @@ def test_a_round_gives_a_table_with_ratios_to_c(
     assert f"| {ours} |" in table
 
 
+def run_inside(program: str) -> str:
+    """Run a program that imports the benchmark's modules; return what it prints."""
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "benchmarks")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
 def test_the_cpu_that_a_server_uses_is_counted() -> None:
     """A tick at a time."""
     program = (
@@ -66,14 +79,7 @@ def test_the_cpu_that_a_server_uses_is_counted() -> None:
         "    while server.usage().cpu_seconds == before:\n"
         "        socket.create_connection(('127.0.0.1', server.port)).close()\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "benchmarks")},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert result.returncode == 0, result.stderr
+    run_inside(program)
 
 
 def test_a_server_that_does_not_start_is_a_line_and_no_failure() -> None:
@@ -87,15 +93,8 @@ def test_a_server_that_does_not_start_is_a_line_and_no_failure() -> None:
         "sys.exit(bench.main(['hello', '--only', 'c,bjoern', '--rounds', '2',\n"
         "    '--seconds', '0.2']))\n"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "benchmarks")},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert result.returncode == 0, result.stderr
-    assert "- bjoern: 0 rounds, then: no such peer\n" in result.stdout
+    out = run_inside(program)
+    assert "- bjoern: 0 rounds, then: no such peer\n" in out
 
 
 def test_a_load_that_there_is_not_is_one_sentence() -> None:
