@@ -16,29 +16,32 @@ struct note
   const void *body;
 };
 
+/* A list; atomic so that a fork always finds it whole. */
+typedef _Atomic (struct note *) notes;
+
 /* A leaf: guards the lists. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct note *blank;      /* one for each body that is lent */
-static struct note *returned;
+static notes blank;             /* one for each body that is lent */
+static notes returned;
 static atomic_bool any_returned;
 
 
 static void
-push (struct note **list,
+push (notes *list,
       struct note *note)
 {
-  note->next = *list;
-  *list = note;
+  note->next = atomic_load (list);
+  atomic_store (list, note);
 }
 
 
 static struct note *
-pop (struct note **list)
+pop (notes *list)
 {
-  struct note *const note = *list;
+  struct note *const note = atomic_load (list);
 
   if (NULL != note)
-    *list = note->next;
+    atomic_store (list, note->next);
   return note;
 }
 
@@ -112,7 +115,7 @@ pymhd_lent_take (void)
     return 0;
   (void) pthread_mutex_lock (&lock);
   note = pop (&returned);
-  if (NULL != returned)
+  if (NULL != atomic_load (&returned))
     atomic_store (&any_returned, true);
   (void) pthread_mutex_unlock (&lock);
   if (NULL != note)
@@ -122,11 +125,10 @@ pymhd_lent_take (void)
 }
 
 
-/* A fork's child, which may have been forked while another thread had the lock, in
-   the middle of a list: what has been given back stays with the child. */
+/* A fork's child, in which another thread of the parent's may have had the lock.  The
+   parent's bodies are the child's, too, and so are their notes. */
 void
 lent_forked (void)
 {
   (void) pthread_mutex_init (&lock, NULL);
-  blank = returned = NULL;
 }

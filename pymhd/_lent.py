@@ -21,7 +21,7 @@ _lock = threading.RLock()
 
 
 def forked() -> None:
-    """Make the lock anew in a fork's child; what is lent stays so there."""
+    """Make the lock anew in a fork's child, where nobody would release it."""
     global _lock
     _lock = threading.RLock()
 

@@ -6,6 +6,7 @@ import sys
 from live import GET, MIB, Mode, Serve, at_once, connect, eventually
 from marks import every_mode
 from messages import ask, body_of
+from programs import run_program
 
 import pymhd
 from pymhd import _lent
@@ -99,3 +100,24 @@ def test_a_response_that_is_never_sent_gives_it_back() -> None:
     with pymhd.Daemon(large) as daemon:
         assert body_of(ask(daemon)) == BODY
     assert uses() == before
+
+
+def test_a_forks_child_lets_go_of_its_own_and_of_its_parents() -> None:
+    """Each body that was lent has its note, before and after the fork."""
+    code = """
+        from messages import ask, body_of
+        from pymhd import _lent
+        inherited = pymhd.Response(bytes(100_000))
+        inherited._pointer()
+        if pid := os.fork():
+            assert os.waitpid(pid, 0)[1] == 0
+        else:
+            answers = [inherited, pymhd.Response(bytes(200_000))]
+            del inherited
+            with pymhd.Daemon(lambda request: answers.pop(0)) as daemon:
+                assert len(body_of(ask(daemon))) == 100_000
+                assert len(body_of(ask(daemon))) == 200_000
+            assert _lent._lent == {}, len(_lent._lent)
+            os._exit(0)
+    """
+    assert run_program(code) == (0, "", "")
