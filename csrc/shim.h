@@ -212,7 +212,7 @@ struct pymhd_hub_event
 
 struct pymhd_hub
 {
-  int count;                    /* Python sets it to 0 when it is through */
+  int count;
   int64_t *events;
   char *arena;
   size_t arena_size;
@@ -222,6 +222,9 @@ struct pymhd_hub
 
 struct pymhd_hub *
 pymhd_hub_batch (struct pymhd_daemon *daemon);
+
+int
+pymhd_hub_collect (struct pymhd_daemon *daemon);
 
 int
 pymhd_hub_write (struct pymhd_daemon *daemon,

@@ -118,7 +118,7 @@ class Hub:
             self.asleep = False
 
     def deliver(self) -> None:
-        """Call the protocols for what has happened.
+        """Call the protocols for what has happened, and for what comes meanwhile.
 
         When they take too long, the rest is left for the next call.
         """
@@ -129,18 +129,28 @@ class Hub:
                 return
             self._fetch()
         until = perf_counter() + _BATCH_SECONDS
+        while self._deal_until(until):
+            if self.out:
+                self.flush()  # who has paused now is read from no more
+            if not lib.pymhd_hub_collect(self.pointer):
+                return
+            self._fetch()
+
+    def _deal_until(self, until: float) -> bool:
+        """Deal with the batch; tell whether that was all, and there is time for more."""
         left = length_hint(self._events)
+        is_late = False
         try:
-            while self._left > 0:
+            while self._left > 0 and not is_late:
                 self._deal_with(islice(self._events, _BETWEEN_LOOKS))
                 self._left -= _BETWEEN_LOOKS
-                if perf_counter() > until:
-                    break
+                is_late = perf_counter() > until
             if self._left <= 0:
                 self._batch.count = 0  # now csrc reads on
         except BaseException:  # a signal handler's: the rest has caught its own
             self._settle(left)
             raise
+        return not is_late
 
     def _deal_with(self, events: Iterator[Event]) -> None:
         receivers, arena = self._receivers, self._arena

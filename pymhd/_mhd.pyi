@@ -752,6 +752,7 @@ class _Lib(Protocol):
     PYMHD_HUB_DRAINED: int
     PYMHD_HUB_LOST: int
     def pymhd_hub_batch(self, daemon: DriverPtr, /) -> CData: ...
+    def pymhd_hub_collect(self, daemon: DriverPtr, /) -> int: ...
     def pymhd_hub_write(
         self,
         daemon: DriverPtr,

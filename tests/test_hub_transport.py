@@ -2,9 +2,13 @@
 """``Transport``: what it tells, and what it does besides writing."""
 
 import contextlib
+import fcntl
 import gc
 import os
 import socket
+import struct
+import termios
+import threading
 import weakref
 from typing import Any
 
@@ -23,6 +27,12 @@ from live import (
 from protocols import Hub, Recorder, echoing
 
 import pymhd
+
+
+def unread(fd: int) -> int:
+    """Return how many bytes wait to be received."""
+    answer = fcntl.ioctl(fd, termios.FIONREAD, struct.pack("i", 0))
+    return int(struct.unpack("i", answer)[0])
 
 
 def test_a_transport_cannot_be_made() -> None:
@@ -175,6 +185,37 @@ def test_reading_may_be_paused_at_every_piece(serve: Serve) -> None:
     with hub.connect() as (_, sock):
         for _ in range(20):
             assert_echoes(sock, bytes(100_000))
+
+
+def test_a_pause_counts_from_the_next_piece_on(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much is there to be read, and however much time."""
+    monkeypatch.setattr("pymhd._hub._BATCH_SECONDS", TIMEOUT)
+    message = bytes(range(256)) * 4096
+
+    def enlarge(protocol: Recorder) -> None:
+        sock = protocol.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, len(message))
+
+    def pause(protocol: Recorder, data: bytes) -> None:
+        if len(protocol.data) > len(data):
+            return  # that was not the first one
+        protocol.transport.pause_reading()
+        sock = protocol.transport.get_extra_info("socket")
+        # Three pieces, of which the first may be held and no other.
+        eventually(lambda: unread(sock.fileno()) > 3 * 65536 - 16384, "input")
+
+    hub = Hub(serve, made=enlarge, data=pause)
+    with hub.connect() as (protocol, sock):
+        sender = threading.Thread(target=sock.sendall, args=(message,))
+        sender.start()
+        protocol.wait_for_data(1)
+        assert is_silent(sock)
+        protocol.transport.resume_reading()
+        protocol.wait_for_data(len(message))
+        sender.join(TIMEOUT)
+        assert protocol.data == message
 
 
 @pytest.mark.parametrize("how", ["close", "abort"])
