@@ -42,7 +42,7 @@ def _upgrade_required(protocols: list[str]) -> Response:
         426,
         {"Upgrade": names},
     )
-    response._use()
+    response._pointer()
     return response
 
 
@@ -72,17 +72,21 @@ class Exchange:
 
     def respond(self, token: int, request: Request) -> Response:
         """Call the handler; return a response that is made ready. Never raises."""
+        handler = self._handler
         try:
-            response = self._handler(request)
+            response = handler(request)
             if type(response) is not Response:  # which is final
                 raise TypeError(
                     f"the handler returned {type(response).__name__}; it must return "
                     "a pymhd.Response"
                 )
-            if not response._address:
-                response._use()
-            if response._status == _SWITCHING_PROTOCOLS:
-                response = self._switch(token, request, response)
+            if response._address is None and response._along:
+                response._address = 0  # frozen; it goes along with its answer
+            else:
+                if not response._address:
+                    response._pointer()
+                if response._status == _SWITCHING_PROTOCOLS:
+                    response = self._switch(token, request, response)
         except BaseException as error:
             self._log(f"the handler failed at {request!r}; it is answered 500", error)
             response = self._failure

@@ -195,15 +195,16 @@ class External(Pump):
             super()._handle(batch)
             return
         while self._waiting:
-            self._say_unavailable(self._waiting.popitem()[0])
+            self._say_unavailable(self._waiting.popleft()[0])
         self._refuse(batch)
 
     def _refuse(self, batch: "Batch") -> None:
         """Answer 503 without a handler; what has been dealt with stays as it is."""
+        waiting = {token for token, _ in self._waiting}
         for number in range(batch.count if batch else 0):
             event = cast("Event", batch.events[number])
             if event.kind == lib.PYMHD_EVENT_REQUEST:
-                if event.request not in self._waiting:
+                if event.request not in waiting:
                     self._say_unavailable(event.request)  # a first answer counts
             elif event.request in self.exchange._switching:
                 if event.kind == lib.PYMHD_EVENT_UPGRADED:

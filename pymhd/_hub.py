@@ -137,7 +137,7 @@ class Hub:
             self._fetch()
 
     def _deal_until(self, until: float) -> bool:
-        """Deal with the batch; tell whether that was all, and there is time for more."""
+        """Deal with the batch; tell whether there is time for another one."""
         left = length_hint(self._events)
         is_late = False
         try:

@@ -5,8 +5,9 @@
 brings the next one. Everything that libmicrohttpd does, it does inside that call.
 """
 
-import time
+from collections import deque
 from struct import Struct
+from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
 from pymhd import _lent
@@ -42,8 +43,8 @@ class Pump(Driver):
         self._go_on()
 
     def _begin(self) -> None:
-        # Requests whose handlers the others of their batch have made wait, by token.
-        self._waiting: dict[int, Request] = {}
+        # Requests whose handlers have not been called, and their tokens.
+        self._waiting: deque[tuple[int, Request]] = deque()
         self._answers: list[bytes] = []
         self._shared: list[Response] = []  # which the answers point to
         self._quiesced = False
@@ -94,60 +95,65 @@ class Pump(Driver):
 
     def _handle(self, batch: "Batch") -> None:
         """Deal with a batch; once its answers should be handed over, requests wait."""
-        if not batch.count:
-            self._answer_waiting()
-            return
-        now, make, answer = time.perf_counter, Request._make, self._answer
-        until = now() + _BATCH_SECONDS
-        others = behind = bool(self._waiting)  # who came before is served before
+        if batch.count:
+            self._take_in(batch)
+        self._answer_waiting()
+
+    def _take_in(self, batch: "Batch") -> None:
+        """Have requests wait behind those that came before; deal with what else is."""
+        new = object.__new__
         texts = copy_bytes(batch.text, batch.text_size)
         events = ffi.buffer(batch.events, batch.count * _EVENT.size)
+        wait = self._waiting.append
         at = 0
         for kind, token, end, body, body_size in _EVENT.iter_unpack(events):
-            text = texts[at:end]
-            at = end
-            if kind != _REQUEST:
-                self._happened(kind, token, body, body_size, text)
-                continue
-            request = make(text, _copy_body(body, body_size) if body_size else b"")
-            if behind:
-                self._waiting[token] = request
+            if kind == _REQUEST:
+                # As Request._make() does it; a call for each would be dear here.
+                request = new(Request)
+                request._text = texts[at:end]
+                request._body = _copy_body(body, body_size) if body_size else b""
+                wait((token, request))
             else:
-                answer(token, request)
-                behind = now() > until
-        if others:
-            self._answer_waiting()
+                self._happened(kind, token, body, body_size, texts[at:end])
+            at = end
 
     def _answer_waiting(self) -> None:
-        """Answer what earlier batches have left, for as long as a batch may take."""
-        until = time.perf_counter() + _BATCH_SECONDS
-        while self._waiting and time.perf_counter() < until:
-            token = next(iter(self._waiting))
-            self._answer(token, self._waiting.pop(token))
-
-    def _answer(self, token: int, request: Request) -> None:
-        response = self.exchange.respond(token, request)
-        address = response._address
-        if address:
-            self._shared.append(response)
-            self._answers.append(pack_answer(token, address, 0, 0, 0))
-            return
-        body, fields = response._body, response._head[1]
-        if fields is None:  # another thread tries to change them, too late
-            fields = response._fields_for_csrc()
-        head = pack_answer(token, 0, response._status, len(body), len(fields))
-        self._answers += head, body, fields
+        """Call the handler for those that wait, for as long as a batch may take."""
+        now, respond, answers = perf_counter, self.exchange.respond, self._answers
+        waiting, next_one = self._waiting, self._waiting.popleft
+        until = now() + _BATCH_SECONDS
+        while waiting:
+            token, request = next_one()
+            response = respond(token, request)
+            address = response._address
+            if address:
+                self._shared.append(response)
+                answers.append(pack_answer(token, address, 0, 0, 0))
+            else:
+                body, fields = response._body, response._head[1]
+                if fields is None:  # another thread tries to change them, too late
+                    fields = response._fields_for_csrc()
+                status, size = response._status, len(body)
+                head = pack_answer(token, 0, status, size, len(fields))
+                answers += head, body, fields
+            if now() > until:
+                return
 
     def _happened(
         self, kind: int, token: int, session: int, fd: int, early: bytes
     ) -> None:
         if kind == lib.PYMHD_EVENT_ABANDONED:
-            self._waiting.pop(token, None)  # nobody would hear the answer
+            self._forget(token)  # nobody would hear the answer
             self.exchange.abandoned(token)
         elif self._is_late():
             self.exchange.refuse(session, fd)  # stop() has waited enough
         else:
             self.exchange.upgraded(token, session, fd, early)
+
+    def _forget(self, token: int) -> None:
+        for waiting in list(self._waiting):
+            if waiting[0] == token:
+                self._waiting.remove(waiting)
 
     def _refuse(self, batch: "Batch") -> None:
         """Forget what came too late to be dealt with."""

@@ -31,8 +31,10 @@ Fields: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 # The fields, and these as csrc takes them, if that has been found out.
 Head: TypeAlias = tuple[tuple[Field, ...], bytes | None]
 
-# What was given before, for bytes and for text.
-_prepared: tuple[dict[tuple[Field, ...], Head], ...] = {}, {}
+# What was given, as a dict, and what came of it.
+Known: TypeAlias = tuple[dict[str, str], Head]
+# The same by what was given before, for bytes and for text.
+_prepared: tuple[dict[tuple[Field, ...], Known], ...] = {}, {}
 _KEPT = 256
 
 _BY_LIBMICROHTTPD = {"content-length", "transfer-encoding"}
@@ -74,15 +76,23 @@ def prepare(headers: Fields, text: bool) -> Head:
         headers: What the user gave.
         text: Whether the body is text, which has a Content-Type without being asked.
     """
-    # Mappings in general take a while to recognize.
-    given = tuple(headers.items()) if type(headers) is dict else pairs(headers)
+    if type(headers) is not dict:  # mappings in general take a while to recognize
+        return _known(pairs(headers), text)[1]
+    last, head = _last[text]
+    if headers == last and (len(last) == 1 or [*headers] == [*last]):
+        return head
+    known = _last[text] = _known(tuple(headers.items()), text)
+    return known[1]
+
+
+def _known(given: tuple[Field, ...], text: bool) -> Known:
     try:
         return _prepared[text][given]
     except (KeyError, TypeError):  # not yet, or something that is not even hashable
         return _prepare(given, text)
 
 
-def _prepare(given: tuple[Field, ...], text: bool) -> Head:
+def _prepare(given: tuple[Field, ...], text: bool) -> Known:
     fields = tuple(
         sendable(name, value)
         if isinstance(name, str) and isinstance(value, str)
@@ -91,12 +101,12 @@ def _prepare(given: tuple[Field, ...], text: bool) -> Head:
     )
     if text and not any(name.lower() == "content-type" for name, _ in fields):
         fields += _TEXT
-    head = fields, block(fields)
-    known = _prepared[text]
-    if len(known) >= _KEPT:
-        known.clear()
-    known[given] = head
-    return head
+    known = dict(given), (fields, block(fields))
+    prepared = _prepared[text]
+    if len(prepared) >= _KEPT:
+        prepared.clear()
+    prepared[given] = known
+    return known
 
 
 def block(fields: tuple[Field, ...], switching: bool = False) -> bytes:
@@ -113,3 +123,5 @@ def block(fields: tuple[Field, ...], switching: bool = False) -> bytes:
 _TEXT: tuple[Field, ...] = (("Content-Type", "text/plain; charset=utf-8"),)
 PLAIN: Head = (), b""
 PLAIN_TEXT: Head = _TEXT, block(_TEXT)
+# The dict that was given last, for bytes and for text: mostly it is the next one, too.
+_last: list[Known] = [({}, PLAIN), ({}, PLAIN_TEXT)]

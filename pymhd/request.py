@@ -66,8 +66,8 @@ class Request:
 
     _text: bytes | None  # None: the request has ended
     _body: bytes
-    _lines: list[str] | None  # None: nobody has asked for them
-    _headers: Headers  # once somebody has asked for them
+    _lines: list[str]  # once somebody has asked for them
+    _headers: Headers  # the same
 
     def __init__(self) -> None:
         raise TypeError("pymhd makes the requests: a handler is called with one")
@@ -77,7 +77,6 @@ class Request:
         self = _new(Request)
         self._text = text
         self._body = body
-        self._lines = None
         return self
 
     def _copy(self) -> "Request":
@@ -94,7 +93,9 @@ class Request:
 
     def _head(self) -> list[str]:
         text = self._live_text()
-        if self._lines is None:
+        try:
+            return self._lines
+        except AttributeError:
             self._lines = text.decode("latin-1").split("\n")
         return self._lines
 

@@ -100,6 +100,7 @@ class Response:
     __slots__ = (
         "__weakref__",
         "_address",
+        "_along",
         "_body",
         "_head",
         "_idle_timeout",
@@ -111,8 +112,11 @@ class Response:
     )
 
     # Of what _ptr points to; 0 while there is none; None before the first use, until
-    # which the header may be changed.
+    # which the header may be changed: see Exchange.respond().
     _address: int | None
+    # Most responses are sent once. Only what is used again is worth an object in C that
+    # is shared, and what is large, which would be copied on its way, and upgrades.
+    _along: bool
     _body: bytes
     # The fields, and these for csrc, which is None once they have been changed.
     _head: Head
@@ -139,6 +143,7 @@ class Response:
         self._body = body
         self._status = status
         self._head = head
+        self._along = len(body) <= _ALONG
         self._address = None
 
     @classmethod
@@ -183,6 +188,7 @@ class Response:
         if idle_timeout is not None:
             check_idle_timeout(idle_timeout, "idle_timeout")
         self = cls()
+        self._along = False
         self._idle_timeout = idle_timeout
         self._status = _SWITCHING_PROTOCOLS
         self._target = target
@@ -273,7 +279,7 @@ class Response:
         before = self._head
         if self._address is None:
             self._head = fields, None
-        if self._address is not None:  # since _use() asks for no lock before
+        if self._address is not None:  # since its first use asks for no lock
             self._head = before
             raise StateError(
                 "this response has been used: its header cannot change any more; "
@@ -289,19 +295,6 @@ class Response:
                 packed = block(fields, self._status == _SWITCHING_PROTOCOLS)
                 self._head = fields, packed
         return packed
-
-    def _use(self) -> None:
-        """Make ready to be sent: shared, with an _address, or alone, with address 0.
-
-        Most responses are sent once. Only what is used again is worth an object in C
-        that is shared, and what is large, which would be copied on its way.
-        """
-        alone = len(self._body) <= _ALONG and self._status != _SWITCHING_PROTOCOLS
-        if alone and self._address is None:
-            self._address = 0
-            self._fields_for_csrc()
-        else:
-            self._pointer()
 
     def _pointer(self) -> "SharedResponsePtr":
         """Return the response in C; it is built, and frozen, at the first call."""
@@ -336,7 +329,7 @@ class Response:
         else:
             body, size = self._body, len(self._body)
             described = (size, fields, len(fields))
-            if size <= _ALONG:
+            if self._along:
                 pointer = lib.pymhd_response_new(self._status, body, *described)
             else:
                 lent = _lent.lend(body)

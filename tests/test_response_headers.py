@@ -181,3 +181,33 @@ def test_the_headers_are_a_copy() -> None:
     before = response.headers
     response.add_header("Y", "2")
     assert before.pairs() == (("X", "1"),)
+
+
+def test_equal_fields_in_another_order_stay_in_theirs() -> None:
+    for headers in ({"X": "1", "Y": "2"}, {"Y": "2", "X": "1"}, {"X": "1", "Y": "2"}):
+        response = pymhd.Response(b"", headers=headers)
+        assert response.headers.pairs() == tuple(headers.items())
+
+
+def test_a_dict_may_change_between_responses() -> None:
+    """What is known of the last one is what it was then."""
+    headers = {"X": "1"}
+    for value in ("1", "2", "2"):
+        headers["X"] = value
+        assert pymhd.Response(b"", headers=headers).get_header("X") == value
+    headers.clear()
+    assert len(pymhd.Response(b"", headers=headers).headers) == 0
+
+
+def test_a_dict_is_not_taken_for_pairs_of_one_name() -> None:
+    pairs = [("X", "1"), ("X", "2")]
+    assert pymhd.Response(b"", headers=pairs).headers.pairs() == tuple(pairs)
+    assert pymhd.Response(b"", headers={"X": "2"}).headers.pairs() == (("X", "2"),)
+
+
+@pytest.mark.parametrize("headers", [{}, {"X": "1"}])
+def test_text_says_that_it_is(headers: dict[str, str]) -> None:
+    """Also behind a response of bytes with the same fields."""
+    pymhd.Response(b"", headers=headers)
+    response = pymhd.Response("x", headers=headers)
+    assert response.get_header("Content-Type") == "text/plain; charset=utf-8"
