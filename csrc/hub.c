@@ -240,8 +240,12 @@ attend (struct link *link)
     else if (link->readable)
       read_some (link);
   }
-  if (link->lost)
+  if ( (link->lost) &&
+       (! link->told_end) )
+  {
+    link->told_end = true;
     tell (link, PYMHD_HUB_LOST, link->error, 0);
+  }
   return true;
 }
 

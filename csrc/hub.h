@@ -66,6 +66,7 @@ struct link
   bool closing : 1;             /* its end goes behind the output */
   bool aborted : 1;
   bool lost : 1;                /* nothing is read or sent any more */
+  bool told_end : 1;            /* Python knows that */
   bool released : 1;
 };
 

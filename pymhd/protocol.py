@@ -414,7 +414,8 @@ class Transport:
         self._place = GONE
         self._closing = self._mute = True
         self._held = None
-        self._drop_sockets()
+        if self._sockets:
+            self._drop_sockets()
 
     def _close(self) -> None:
         lib.pymhd_hub_close(self._hub.pointer, self._place, 0)

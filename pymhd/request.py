@@ -196,16 +196,14 @@ class Request:
         lines = self._head()
         if lines[_VERSION] != "HTTP/1.1":
             return None
-        connection = upgrade = ""
-        fields = iter(lines[_FIELDS:-1])
-        for name, value in zip(fields, fields, strict=True):
-            folded = name.lower()
-            if folded == "connection":
-                connection += value + ","
-            elif folded == "upgrade":
-                upgrade += value + ","
+        names = [*map(str.lower, lines[_FIELDS:-1:2])]
+        if "upgrade" not in names:
+            return None
+        fields = [*zip(names, lines[_FIELDS + 1 :: 2], strict=True)]
+        connection = ",".join([value for name, value in fields if name == "connection"])
+        upgrade = ",".join([value for name, value in fields if name == "upgrade"])
         mine = None if protocols is None else tuple(protocols)
-        return _choose(connection, upgrade, mine) if upgrade else None
+        return _choose(connection, upgrade, mine)
 
     def __repr__(self) -> str:
         if self._text is None:

@@ -236,3 +236,25 @@ def test_a_connection_that_ends_with_the_upgrade_is_made_and_lost(
         sock.shutdown(socket.SHUT_WR)
         assert protocol.end() is None
     assert (protocol.calls, protocol.data) == (["made", "data", "eof", "lost"], b"all")
+
+
+def test_csrc_tells_of_an_end_once(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The place of a connection is given to another one when that has been told."""
+    told: list[int] = []
+    lose = pymhd._hub.Hub._lose
+
+    def counting(hub: Any, transport: Any, place: int, error: Any) -> None:
+        told.append(place)
+        lose(hub, transport, place, error)
+
+    monkeypatch.setattr("pymhd._hub.Hub._lose", counting)
+    hub = Hub(serve, data=echoing)
+    for number in range(1, 11):
+        with hub.connect() as (protocol, sock):
+            assert_echoes(sock)
+            reset(sock)
+            assert isinstance(protocol.end(), ConnectionResetError)
+        eventually(lambda: hub.daemon.upgraded == 0, "the end")
+        assert len(told) == number
