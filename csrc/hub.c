@@ -277,6 +277,7 @@ gather (struct hub *hub)
   const struct link *last = hub->last;
 
   hub->used = 0;
+  hub->batch.is_full = 0;
   while (NULL != last)
   {
     struct link *const link = hub_unqueue (hub);
@@ -288,6 +289,7 @@ gather (struct hub *hub)
     else if (! attend (link))
     {
       hub_queue (link);
+      hub->batch.is_full = 1;
       break;
     }
   }
@@ -310,18 +312,17 @@ hub_collect (struct pymhd_daemon *daemon)
 }
 
 
-/* The pump's thread: Python is through with the batch.  Makes another one of those
-   that are still ready, as there may be; returns how many events it has. */
-int
+/* The pump's thread: Python is through with a batch that was full.  Makes another
+   one of those that are still ready. */
+void
 pymhd_hub_collect (struct pymhd_daemon *daemon)
 {
   struct hub *const hub = daemon->hub;
 
   if (atomic_load (&daemon->dead))
-    return 0;
+    return;
   hub->batch.count = 0;
   gather (hub);
-  return hub->batch.count;
 }
 
 

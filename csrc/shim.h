@@ -212,7 +212,8 @@ struct pymhd_hub_event
 
 struct pymhd_hub
 {
-  int count;
+  int count;                    /* Python sets it to 0 when it is through */
+  int is_full;                  /* there is more to be read than had room */
   int64_t *events;
   char *arena;
   size_t arena_size;
@@ -223,7 +224,7 @@ struct pymhd_hub
 struct pymhd_hub *
 pymhd_hub_batch (struct pymhd_daemon *daemon);
 
-int
+void
 pymhd_hub_collect (struct pymhd_daemon *daemon);
 
 int

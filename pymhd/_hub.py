@@ -118,7 +118,7 @@ class Hub:
             self.asleep = False
 
     def deliver(self) -> None:
-        """Call the protocols for what has happened, and for what comes meanwhile.
+        """Call the protocols for what has happened, and for more if there is more.
 
         When they take too long, the rest is left for the next call.
         """
@@ -129,11 +129,10 @@ class Hub:
                 return
             self._fetch()
         until = perf_counter() + _BATCH_SECONDS
-        while self._deal_until(until):
+        while self._deal_until(until) and self._batch.is_full:
             if self.out:
                 self.flush()  # who has paused now is read from no more
-            if not lib.pymhd_hub_collect(self.pointer):
-                return
+            lib.pymhd_hub_collect(self.pointer)
             self._fetch()
 
     def _deal_until(self, until: float) -> bool:
