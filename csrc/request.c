@@ -15,9 +15,11 @@
 #include "head.h"
 #include "request.h"
 
+/* Bytes of a body up to which it goes along with the head. */
+#define ALONG 16384
 /* How much of a body that is too large is read and thrown away, so that the
    client, which sends first and listens then, hears the 413. */
-#define discard_LIMIT (UINT64_C (64) << 20)
+#define DISCARD_LIMIT (UINT64_C (64) << 20)
 
 
 /* MHD_OPTION_URI_LOG_CALLBACK; no lock of libmicrohttpd's.  The raw target is
@@ -118,7 +120,7 @@ receive_body (struct request *request,
   if (REFUSALS != request->refusal)
   {
     request->discarded += *size;
-    if (discard_LIMIT < request->discarded)
+    if (DISCARD_LIMIT < request->discarded)
       return MHD_NO;
   }
   *size = 0;
@@ -166,7 +168,11 @@ ask (struct request *request)
     return NULL == request->shared ? FAILED : REFUSALS;
   }
   before = daemon->text.size;
+  if (ALONG >= request->body.size)
+    event.body = 0;
   if ( (text_add (&daemon->text, head->at, head->size)) &&
+       ( (0 != event.body) ||
+         (text_add (&daemon->text, request->body.at, request->body.size)) ) &&
        (pump_add (daemon, &event)) )
     return REFUSALS;
   daemon->text.size = before;

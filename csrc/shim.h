@@ -114,8 +114,8 @@ enum pymhd_event_kind
 };
 
 /* Five integers, so that Python unpacks a whole batch in one call.  The text of each
-   begins where the one before it ends.  A request has a body, an upgrade has a
-   session and a descriptor. */
+   begins where the one before it ends.  A request has a body: at an address, or, where
+   that is 0, at the end of its text; an upgrade has a session and a descriptor. */
 struct pymhd_event
 {
   int64_t kind;

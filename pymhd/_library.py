@@ -40,7 +40,8 @@ def to_str(text: "CData") -> str:
 
 def copy_bytes(pointer: "CData", size: int) -> bytes:
     """Copy so many bytes out of C."""
-    return bytes(ffi.buffer(pointer, size))
+    copy: bytes = ffi.buffer(pointer, size)[:]
+    return copy
 
 
 def owned(pointer: "C", free: "Callable[[C], None]") -> "C":

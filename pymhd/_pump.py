@@ -110,8 +110,13 @@ class Pump(Driver):
             if kind == _REQUEST:
                 # As Request._make() does it; a call for each would be dear here.
                 request = new(Request)
-                request._text = texts[at:end]
-                request._body = _copy_body(body, body_size) if body_size else b""
+                request._text = text = texts[at:end]
+                request._body = b""
+                if body:  # a long one, which stays where csrc has gathered it
+                    request._body = _copy_body(body, body_size)
+                elif body_size:
+                    request._text = text[:-body_size]
+                    request._body = text[-body_size:]
                 wait((token, request))
             else:
                 self._happened(kind, token, body, body_size, texts[at:end])

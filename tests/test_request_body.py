@@ -10,7 +10,16 @@ import threading
 from pathlib import Path
 
 import pytest
-from live import MIB, TIMEOUT, Mode, Serve, connect, read_head, read_to_end
+from live import (
+    MIB,
+    TIMEOUT,
+    Mode,
+    Serve,
+    connect,
+    read_exactly,
+    read_head,
+    read_to_end,
+)
 from marks import each_mode, needs_curl
 from messages import REFUSED, ask, head, post, status_of, status_without_python, taken
 
@@ -33,6 +42,25 @@ def test_every_method_may_have_a_body(serve: Serve, mode: Mode, method: str) -> 
     body = bytes(range(256)) * 3
     raw = post(body).replace(b"POST", method.encode(), 1)
     assert taken(serve, lambda r: r.body, raw, threads=mode) == body
+
+
+@each_mode
+@pytest.mark.parametrize("size", [1, 16384, 16385])
+def test_bodies_of_a_batch_are_kept_apart(serve: Serve, mode: Mode, size: int) -> None:
+    """Each client gets its own back, and its head ends where its body begins."""
+
+    def echo(request: pymhd.Request) -> pymhd.Response:
+        return pymhd.Response(request.body + request.headers["Last"].encode())
+
+    daemon = serve(echo, threads=mode)
+    with contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(connect(daemon)) for _ in range(20)]
+        for number, sock in enumerate(socks):
+            sock.sendall(post(b"%c" % number * size, b"Last: %d" % number))
+        for number, sock in enumerate(socks):
+            expected = b"%c" % number * size + b"%d" % number
+            read_head(sock)
+            assert read_exactly(sock, len(expected)) == expected
 
 
 @each_mode
