@@ -34,6 +34,7 @@ _LIMITS = (65536, 16384)
 _WARN_AT = 5
 # So much is collected before it is sent; less waits for the end of the batch.
 COLLECTED = 16384
+_send = lib.pymhd_hub_send
 
 
 class Protocol:
@@ -163,7 +164,7 @@ class Transport:
         hub = self._hub
         size = len(data)
         if size >= COLLECTED and not hub.out and get_ident() == hub.thread:
-            if lib.pymhd_hub_send(hub.pointer, self._place, data, size):
+            if _send(hub.pointer, self._place, data, size):
                 hub.tell_crossed(1)
         elif size:
             hub.out.extend((self, data))
