@@ -61,6 +61,8 @@ def _pymhd(*options: str, run: str = "hub") -> Callable[[Load], list[str]]:
         words = [sys.executable, script, "PORT", _what(load), *options]
         if load.what == "tls":
             words += [f"cert={CERT}", f"key={KEY}"]
+        if load.what == "file":
+            words.append(f"file={FILE}")
         if load.what == "echo":
             words.append(f"run={run}")
         if load.threads:
@@ -92,11 +94,11 @@ def _peer(script: str, *options: str) -> Callable[[Load], list[str]]:
 
 
 def _ours() -> list[Server]:
-    requests = REQUESTS | {"reused", "tls", "slow"}
+    requests = REQUESTS | {"reused", "tls", "slow", "file"}
     scaling = frozenset({"threads", "blocking"})
     connections = frozenset({"connections"})
     pool = f"pool={pymhd.Limits().memory}"
-    by_c = requests | connections | scaling | ECHO | {"file"}
+    by_c = requests | connections | scaling | ECHO
     return [
         Server("c", by_c, _c()),
         Server("c-pool", by_c, _c(pool)),

@@ -46,7 +46,8 @@ def _requests() -> list[Load]:
             "GET of a file of 1 MiB",
             "file",
             Wrk(16),
-            note="Of those that have a call for it; pymhd has none yet.",
+            note="C, granian and aiohttp have a call for it; pymhd has none yet: its "
+            "handler reads the file each time.",
         ),
         Load(
             "upload",

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """pymhd. Usage: with_pymhd.py PORT WHAT [threads=N] [polling=poll] [run=hub] [...]
 
-The rest is cert=PATH key=PATH, for TLS.
+The rest is cert=PATH key=PATH, for TLS, and file=PATH, what to answer with.
 """
 
 import itertools
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pymhd
@@ -57,6 +58,11 @@ def json(request: pymhd.Request) -> pymhd.Response:
 def body(request: pymhd.Request) -> pymhd.Response:
     """Answer with 1 MiB."""
     return pymhd.Response(BODY, headers=TEXT)
+
+
+def reading(path: Path) -> Handler:
+    """Return the handler that answers with a file, read each time."""
+    return lambda request: pymhd.Response(path.read_bytes(), headers=TEXT)
 
 
 def upload(request: pymhd.Request) -> pymhd.Response:
@@ -124,7 +130,12 @@ def main() -> None:
         settings["polling"] = options["polling"]
     if "cert" in options:
         settings["tls"] = pymhd.TLS(options["cert"], options["key"])
-    handler = switching(options["run"]) if what == "echo" else globals()[what]
+    if what == "echo":
+        handler = switching(options["run"])
+    elif what == "file":
+        handler = reading(Path(options["file"]))
+    else:
+        handler = globals()[what]
     with pymhd.Daemon(handler, port=int(port), **settings) as daemon:
         if threads == "external":
             while daemon.run(1.0):
