@@ -383,3 +383,33 @@ def test_many_connections_come_and_go(serve: Serve) -> None:
             one.__exit__(None, None, None)
         for protocol, _ in pairs:
             protocol.ended.get(timeout=TIMEOUT)
+
+
+def test_pieces_begin_where_the_kernel_copies_fast(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few bytes behind a page some processors copy 30 times as slowly."""
+    begins: list[int] = []
+    all_sent = threading.Event()
+    deal_with = pymhd._hub.Hub._deal_with
+
+    def noting(hub: Any, events: Any) -> None:
+        arena = int(pymhd.ffi.cast("intptr_t", hub._batch.arena))
+        several = list(events)
+        begins.extend(arena + first for kind, _, first, _ in several if not kind)
+        deal_with(hub, iter(several))
+
+    def wait(protocol: Recorder, data: bytes) -> None:
+        all_sent.wait(TIMEOUT)
+
+    monkeypatch.setattr("pymhd._hub.Hub._deal_with", noting)
+    hub = Hub(serve, data=wait)
+    with contextlib.ExitStack() as stack:
+        connected = [stack.enter_context(hub.connect()) for _ in range(5)]
+        for _, sock in connected:
+            sock.sendall(b"odd")
+        all_sent.set()
+        for protocol, _ in connected:
+            protocol.wait_for_data(3)
+    assert len(set(begins)) > 1  # some came together
+    assert {begin % 64 for begin in begins} == {0}
