@@ -103,7 +103,9 @@ def keep(directory: Path, name: str) -> None:
 
 def rate(axes: Axes, results: Results) -> None:
     """Draw operations a second."""
-    bars(axes, results, "operations_per_s", 1e-3, "%.1f k/s")
+    many = max(medians(results, "operations_per_s").values()) > 1000
+    scale, form = (1e-3, "%.1f k/s") if many else (1.0, "%.1f /s")
+    bars(axes, results, "operations_per_s", scale, form)
 
 
 def cpu(axes: Axes, results: Results) -> None:

@@ -112,23 +112,32 @@ client_begin (struct pymhd_daemon *daemon,
 }
 
 
+/* The daemon's lock is held. */
+static void
+forget_end (struct pymhd_daemon *daemon,
+            struct client *client)
+{
+  struct client **at = &daemon->hung_up;
+
+  while ( (NULL != *at) &&
+          (client != *at) )
+    at = &(*at)->next_hung_up;
+  if (NULL != *at)
+    *at = client->next_hung_up;
+}
+
+
 /* The daemon's lock is held.  A close would not do: a fork may have a copy of the
    descriptor, and epoll would go on telling of it. */
 static void
 unwatch (struct pymhd_daemon *daemon,
          struct client *client)
 {
-  struct client **at = &daemon->hung_up;
-
   if (! client->watched)
     return;
   client->watched = false;
   pump_unwatch (daemon, client->fd);
-  while ( (NULL != *at) &&
-          (client != *at) )
-    at = &(*at)->next_hung_up;
-  if (NULL != *at)
-    *at = client->next_hung_up;
+  forget_end (daemon, client);
 }
 
 
@@ -221,17 +230,27 @@ client_notify (void *cls,
 }
 
 
-void
+bool
 client_upgraded (struct pymhd_daemon *daemon,
-                 struct MHD_Connection *connection)
+                 struct MHD_Connection *connection,
+                 bool hand_over)
 {
   struct client *const client = client_of (connection);
+  bool handed_over;
 
   if (NULL == client)
-    return;
+    return false;
   (void) pthread_mutex_lock (&daemon->lock);
-  unwatch (daemon, client);
+  handed_over = hand_over && client->watched;
+  if (handed_over)
+  {
+    client->watched = false;    /* what epoll tells until then is not heard */
+    forget_end (daemon, client);
+  }
+  else
+    unwatch (daemon, client);
   (void) pthread_mutex_unlock (&daemon->lock);
+  return handed_over;
 }
 
 

@@ -55,6 +55,7 @@ struct link
   struct tls *tls;              /* the session's; NULL without */
   int error;                    /* of what has ended it */
   bool local : 1;               /* no TCP, whose kernel knows when bytes move */
+  bool handed_over : 1;         /* it is in epoll, as the client that it was */
   bool queued : 1;              /* it is among the hub's ready ones */
   bool told : 1;                /* Python knows it */
   bool readable : 1;            /* epoll has said so, and recv() not otherwise */

@@ -198,10 +198,13 @@ client_notify (void *cls,
                void **socket_context,
                enum MHD_ConnectionNotificationCode code);
 
-/* The driver, inside the upgrade handler: its end is the session's business now. */
-void
+/* The driver, inside the upgrade handler: its end is the session's business now.
+   With HAND_OVER its descriptor may stay in epoll: true if it is there, for the caller
+   to pump_rewatch() or to pump_unwatch() it. */
+bool
 client_upgraded (struct pymhd_daemon *daemon,
-                 struct MHD_Connection *connection);
+                 struct MHD_Connection *connection,
+                 bool hand_over);
 
 /* The pump: epoll says that a client has ended its half. */
 void
@@ -522,6 +525,13 @@ pump_watch (struct pymhd_daemon *daemon,
             int fd,
             uint32_t events,
             struct watcher *watcher);
+
+/* Tells another watcher of other events of what is watched already. */
+bool
+pump_rewatch (struct pymhd_daemon *daemon,
+              int fd,
+              uint32_t events,
+              struct watcher *watcher);
 
 void
 pump_unwatch (struct pymhd_daemon *daemon,

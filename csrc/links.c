@@ -42,6 +42,8 @@ hub_link (const struct pymhd_daemon *daemon,
 void
 link_free (struct link *link)
 {
+  if (link->handed_over)
+    pump_unwatch (link->daemon, link->fd);
   outbox_clear (&link->outbox);
   free (link->early);
   free (link);
@@ -151,6 +153,7 @@ hub_begin (void *cls,
   const int fd = NULL == tls ? sock : tls->fd;
   struct link *const link = link_make (daemon, fd, tls, extra_in, extra_in_size);
   struct session *session = NULL;
+  bool handed_over;
   int64_t token;
 
   (void) cls;
@@ -161,7 +164,7 @@ hub_begin (void *cls,
     session = session_new (daemon, fd, NULL, tls, urh, link, &token);
   }
   request_upgraded (req_cls);
-  client_upgraded (daemon, connection);
+  handed_over = client_upgraded (daemon, connection, NULL != session);
   if (NULL == session)
   {
     if (NULL != link)
@@ -176,6 +179,7 @@ hub_begin (void *cls,
     (void) shutdown (fd, SHUT_RD);
   link->request = request;
   link->session = token;
+  link->handed_over = handed_over;
   if (! arrive (link))
     (void) pymhd_session_close (token);
   if (daemon->per_connection)
@@ -187,11 +191,14 @@ hub_begin (void *cls,
 static void
 adopt (struct link *link)
 {
+  const uint32_t events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
   struct pymhd_daemon *const daemon = link->daemon;
+  const int64_t session = link->session;
   const struct pymhd_event event = {
     .kind = PYMHD_EVENT_ABANDONED,
     .request = link->request,
   };
+  bool watched;
 
   (void) pthread_mutex_lock (&daemon->lock);
   if (hub_make_arena (daemon->hub))
@@ -201,13 +208,16 @@ adopt (struct link *link)
   {
     log_line ("an upgraded connection was closed at once: out of memory");
     (void) pump_add (daemon, &event);
-    (void) pymhd_session_close (link->session);
     link_free (link);
+    (void) pymhd_session_close (session);
     return;
   }
   hub_queue (link);
-  if (! pump_watch (daemon, link->fd,
-                    EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &link->watcher))
+  watched = link->handed_over
+            ? pump_rewatch (daemon, link->fd, events, &link->watcher)
+            : pump_watch (daemon, link->fd, events, &link->watcher);
+  link->handed_over = false;
+  if (! watched)
     hub_lose (link, errno);
 }
 

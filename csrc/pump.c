@@ -44,15 +44,36 @@ monotonic_ms (void)
 }
 
 
+static bool
+control (struct pymhd_daemon *daemon,
+         int operation,
+         int fd,
+         uint32_t events,
+         struct watcher *watcher)
+{
+  struct epoll_event event = { .events = events, .data.ptr = watcher };
+
+  return 0 == epoll_ctl (daemon->epoll_fd, operation, fd, &event);
+}
+
+
 bool
 pump_watch (struct pymhd_daemon *daemon,
             int fd,
             uint32_t events,
             struct watcher *watcher)
 {
-  struct epoll_event event = { .events = events, .data.ptr = watcher };
+  return control (daemon, EPOLL_CTL_ADD, fd, events, watcher);
+}
 
-  return 0 == epoll_ctl (daemon->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+
+bool
+pump_rewatch (struct pymhd_daemon *daemon,
+              int fd,
+              uint32_t events,
+              struct watcher *watcher)
+{
+  return control (daemon, EPOLL_CTL_MOD, fd, events, watcher);
 }
 
 

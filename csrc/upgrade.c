@@ -203,7 +203,7 @@ upgrade_begin (void *cls,
     session = session_new (daemon, stream.peer, stream.relay, NULL, urh,
                            NULL, &event.session);
   request_upgraded (req_cls);
-  client_upgraded (daemon, connection);
+  (void) client_upgraded (daemon, connection, false);
   if (NULL == session)
   {
     close_stream (&stream);
