@@ -319,10 +319,9 @@ pymhd_hub_collect (struct pymhd_daemon *daemon)
 {
   struct hub *const hub = daemon->hub;
 
-  if (atomic_load (&daemon->dead))
-    return;
-  hub->batch.count = 0;
-  gather (hub);
+  hub->batch.count = hub->batch.is_full = 0;
+  if (! atomic_load (&daemon->dead))
+    gather (hub);
 }
 
 

@@ -138,18 +138,19 @@ class Hub:
     def _deal_until(self, until: float) -> bool:
         """Deal with the batch; tell whether there is time for another one."""
         left = length_hint(self._events)
-        is_late = False
         try:
-            while self._left > 0 and not is_late:
+            while self._left > 0:
                 self._deal_with(islice(self._events, _BETWEEN_LOOKS))
                 self._left -= _BETWEEN_LOOKS
-                is_late = perf_counter() > until
+                if perf_counter() > until:
+                    break
             if self._left <= 0:
                 self._batch.count = 0  # now csrc reads on
         except BaseException:  # a signal handler's: the rest has caught its own
             self._settle(left)
             raise
-        return not is_late
+        # Also after an empty one: csrc may have had no memory for what is ready.
+        return self._left <= 0 and perf_counter() <= until
 
     def _deal_with(self, events: Iterator[Event]) -> None:
         receivers, arena = self._receivers, self._arena

@@ -95,6 +95,38 @@ def test_a_session_may_fork(mode: Mode) -> None:
 
 
 @each_mode
+def test_a_child_that_returns_from_a_protocol_ends(mode: Mode) -> None:
+    """Although there is more to be read than it was given, and time for that."""
+    code = """
+        pymhd._hub._BATCH_SECONDS = 60
+        all_sent, pids = threading.Event(), queue.SimpleQueue()
+        class Forking(pymhd.Protocol):
+            def connection_made(self, transport):
+                self.size = 0
+                self.transport = transport
+            def data_received(self, data):
+                self.size += len(data)
+                if not all_sent.wait(5) or pids.qsize() or len(data) < 1000:
+                    return
+                pid = os.fork()
+                if pid:
+                    pids.put(pid)
+                else:
+                    signal.alarm(5)
+        switch = pymhd.Response.for_upgrade(Forking, "echo")
+        with pymhd.Daemon(lambda request: switch, **in_mode(MODE)) as other:
+            with contextlib.ExitStack() as stack:
+                socks = [stack.enter_context(upgraded(other)) for _ in range(20)]
+                for sock in socks:
+                    sock.sendall(bytes(60000))
+                all_sent.set()
+                status = os.waitpid(pids.get(timeout=5), 0)[1]
+                assert not os.WIFSIGNALED(status), os.WTERMSIG(status)
+    """
+    assert run_forking(mode, code) == GOOD
+
+
+@each_mode
 def test_a_child_that_returns_from_an_inline_session_ends(mode: Mode) -> None:
     """It waits for nobody, although a connection's own thread would in the parent."""
     code = """
