@@ -55,6 +55,10 @@ relay_new (struct pymhd_daemon *daemon,
 void
 relay_move (struct relay *relay);
 
+/* The connection is over: Python reads what it has got, then the end. */
+void
+relay_fail (struct relay *relay);
+
 /* After Python's close(): nothing more is for it. */
 void
 relay_close (struct relay *relay);
@@ -66,6 +70,8 @@ relay_is_through (const struct relay *relay);
 /* Then: milliseconds until nobody waits for the peer any more, at least 0. */
 int
 relay_patience (const struct relay *relay);
+
+/* --- relay_wait.c --- */
 
 /* The pump: has epoll watch for what is wanted, or for nothing. */
 void
@@ -90,6 +96,8 @@ relay_wait (struct relay *relay);
 /* Any thread, while the session's table has it: relay_wait() looks again. */
 void
 relay_wake (struct relay *relay);
+
+/* --- relay.c --- */
 
 /* Any thread, while the session's table has it: ends Python's input (SHUT_RD),
    or both. */

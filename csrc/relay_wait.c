@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * When a relay moves: the pump has epoll watch for what it wants; with
+ * "per-connection" the connection's own thread waits by poll().  Neither is
+ * told of what the relay does not want, so idle ones cost no time.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "relay.h"
+
+
+/* Whether epoll watches as it should. */
+static bool
+watch_side (struct pymhd_daemon *daemon,
+            struct side *side)
+{
+  if (side->wanted == side->watched)
+    return true;
+  if (0 != side->watched)
+    pump_unwatch (daemon, side->fd);
+  /* Not for nothing: epoll would tell of a hang-up again and again. */
+  side->watched = 0;
+  if ( (0 != side->wanted) &&
+       (! pump_watch (daemon, side->fd, side->wanted, &side->watcher)) )
+    return false;
+  side->watched = side->wanted;
+  return true;
+}
+
+
+void
+relay_watch (struct relay *relay)
+{
+  if ( (watch_side (relay->daemon, &relay->peer)) &&
+       (watch_side (relay->daemon, &relay->app)) )
+    return;
+  relay->tls.error = errno;
+  relay_fail (relay);
+  relay_unwatch (relay);
+}
+
+
+void
+relay_unwatch (struct relay *relay)
+{
+  relay->peer.wanted = relay->app.wanted = 0;
+  (void) watch_side (relay->daemon, &relay->peer);
+  (void) watch_side (relay->daemon, &relay->app);
+}
+
+
+/* It moves when all of epoll's news has been read: it may end by that, while
+   there is more news of it. */
+void
+relay_ready (struct watcher *watcher)
+{
+  struct relay *const relay = ((struct side *) watcher)->relay;
+
+  if (relay->ready)
+    return;
+  relay->ready = true;
+  relay->next_ready = relay->daemon->ready_relays;
+  relay->daemon->ready_relays = relay;
+}
+
+
+struct relay *
+relay_next_ready (struct pymhd_daemon *daemon)
+{
+  struct relay *const relay = daemon->ready_relays;
+
+  if (NULL == relay)
+    return NULL;
+  daemon->ready_relays = relay->next_ready;
+  relay->ready = false;
+  return relay;
+}
+
+
+void
+relay_wait (struct relay *relay)
+{
+  uint64_t woken;
+
+  while ( (! atomic_load (&relay->daemon->late)) &&
+          (! atomic_load (&relay->daemon->dead)) )
+  {
+    struct pollfd watched[] = {
+      { .fd = relay->wake_fd, .events = POLLIN },
+      { .fd = relay->peer.fd },
+      { .fd = relay->app.fd },
+    };
+
+    relay_move (relay);
+    if ( (relay->closing) &&
+         ( (relay_is_through (relay)) || (0 == relay_patience (relay)) ) )
+      break;
+    watched[1].events = (short) relay->peer.wanted;
+    watched[2].events = (short) relay->app.wanted;
+    /* poll() would tell of a hang-up again and again. */
+    if (0 == relay->peer.wanted)
+      watched[1].fd = -1;
+    if (0 == relay->app.wanted)
+      watched[2].fd = -1;
+    (void) poll (watched, 3, relay->closing ? relay_patience (relay) : -1);
+    if ( (0 != watched[0].revents) &&
+         (0 < read (relay->wake_fd, &woken, sizeof (woken))) &&
+         (session_is_closing (relay->session)) &&
+         (! relay->closing) )
+      relay_close (relay);
+  }
+}
+
+
+void
+relay_wake (struct relay *relay)
+{
+  const uint64_t one = 1;
+
+  if (-1 != relay->wake_fd)
+    (void) ! write (relay->wake_fd, &one, sizeof (one));
+}
