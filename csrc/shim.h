@@ -297,6 +297,22 @@ pymhd_sessions_live (void);
 int
 pymhd_session_error (int64_t session);
 
+/* --- sockopt.c: options of a session's own socket, also where TLS is between --- */
+
+int
+pymhd_session_setsockopt (int64_t session,
+                          int level,
+                          int name,
+                          const char *value,
+                          unsigned int size);
+
+int
+pymhd_session_getsockopt (int64_t session,
+                          int level,
+                          int name,
+                          char *value,
+                          unsigned int *size);
+
 /* --- idle.c --- */
 
 void
