@@ -2,9 +2,9 @@
 """The compiled module: what libmicrohttpd and csrc give to Python.
 
 A function or constant that a later release added is absent from ``lib`` if pymhd was
-built against an older one; the comments name the release. tests/test_stub.py compares
-the names and the number of parameters with ``lib``. ``bytes`` is a parameter's type
-only where C does not keep the pointer.
+built against an older one; the comments name the release. tests/meta/test_stub.py
+compares the names and the number of parameters with ``lib``. ``bytes`` is a
+parameter's type only where C does not keep the pointer.
 """
 
 from typing import NewType, Protocol, TypeAlias

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pymhd import ffi, lib
 
-VENDOR = Path(__file__).parents[1] / "vendor" / "libmicrohttpd"
+VENDOR = Path(__file__).parents[2] / "vendor" / "libmicrohttpd"
 TOPICS = {
     "basic.h",
     "connection.h",

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Every allocation of csrc's fails once, and then all that follow it.
 
-A program preloads an allocator of ours (tests/short_memory.c), serves one client with
-the n-th allocation failing, and goes on to the next n until none is left to fail. That
-client may hear anything; everybody else must not notice, and nothing may be left.
+A program preloads an allocator of ours (tests/support/short_memory.c), serves one
+client with the n-th allocation failing, and goes on to the next n until none is left to
+fail. That client may hear anything; everybody else must not notice, and nothing may be
+left.
 """
 
 import os
@@ -129,7 +130,7 @@ sweep(use, then)
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the allocator."""
-    source = Path(__file__).parent / "short_memory.c"
+    source = Path(__file__).parents[1] / "support" / "short_memory.c"
     path = tmp_path_factory.mktemp("short_memory") / "short_memory.so"
     compiler = shlex.split(os.environ.get("CC") or "cc")
     options = ["-shared", "-fPIC", "-fno-builtin"]

@@ -14,7 +14,7 @@ import setuptools
 
 from pymhd import lib
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 CC = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
 # What is built here needs nothing of a sanitizer that the tests run under.
 PLAIN = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Preloaded by tests/test_short_memory.py: an allocator that fails when told
+ * Preloaded by tests/daemon/test_short_memory.py: an allocator that fails when told
  * to, and only for calls that come from one library.
  */
 #include <stdatomic.h>

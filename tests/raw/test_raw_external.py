@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from live import TIMEOUT, eventually, read_exactly, read_head, read_to_end
-from test_raw import REQUEST, RawServer, connect
+from raw_server import REQUEST, RawServer, connect
 
 from pymhd import ffi, lib
 

@@ -33,7 +33,7 @@ EXAMPLE_NAMES = [
     "hello",
     "websocket_echo",
 ]
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 CONNECT = [sys.executable, "-m", "pymhd", "connect"]
 BIG = bytes(range(256)) * (4 * 1024 * 1024 // 256)
 

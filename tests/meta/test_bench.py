@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from marks import without_asan
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 pytestmark = [
     without_asan,  # wrk and the C programs are built without it

@@ -11,7 +11,7 @@ import pytest
 import pymhd
 from pymhd import ffi, lib
 
-VENDOR = Path(__file__).parents[1] / "vendor" / "libmicrohttpd"
+VENDOR = Path(__file__).parents[2] / "vendor" / "libmicrohttpd"
 
 
 @functools.cache
