@@ -7,7 +7,7 @@ the ``microhttpd.h`` that this was built against, under its C name, and
 """
 
 from pymhd._library import ffi, lib
-from pymhd.daemon import Daemon
+from pymhd.daemon import Daemon, Polling, Threads
 from pymhd.errors import (
     CallError,
     MHDError,
@@ -15,26 +15,34 @@ from pymhd.errors import (
     StartError,
     StateError,
 )
+from pymhd.handler import Handler
+from pymhd.headers import Headers, Query
 from pymhd.limits import Limits
 from pymhd.protocol import Protocol, Transport, broadcast
-from pymhd.request import Request
+from pymhd.request import Address, Request
 from pymhd.response import Response
 from pymhd.tls import TLS, TLSInfo
 from pymhd.upgrade import Upgraded
 
 __all__ = [
     "TLS",
+    "Address",
     "CallError",
     "Daemon",
+    "Handler",
+    "Headers",
     "Limits",
     "MHDError",
     "NotSupportedError",
+    "Polling",
     "Protocol",
+    "Query",
     "Request",
     "Response",
     "StartError",
     "StateError",
     "TLSInfo",
+    "Threads",
     "Transport",
     "Upgraded",
     "broadcast",

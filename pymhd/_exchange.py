@@ -5,7 +5,6 @@ An exception in a handler ends here: it is logged, and answered with 500.
 """
 
 import contextlib
-import inspect
 import math
 import os
 from collections.abc import Callable
@@ -14,23 +13,14 @@ from typing import cast
 from pymhd import _log
 from pymhd._library import lib
 from pymhd._sessions import Sessions, Target
+from pymhd.handler import Handler
 from pymhd.request import Request
 from pymhd.response import Response
 from pymhd.upgrade import Upgraded
 
-__all__ = ["Exchange", "Handler", "check_handler"]
+__all__ = ["Exchange"]
 
 _SWITCHING_PROTOCOLS = 101
-Handler = Callable[[Request], Response]
-
-
-def check_handler(handler: object) -> None:
-    """Raise TypeError unless it can be called with a request."""
-    if not callable(handler):
-        raise TypeError(f"handler must be callable with a Request, not {handler!r}")
-    call = getattr(handler, "__call__", None)  # noqa: B004 - an instance's method
-    if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(call):
-        raise TypeError(f"{handler!r} is a coroutine function: nothing would run it")
 
 
 def _upgrade_required(protocols: list[str]) -> Response:

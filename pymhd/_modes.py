@@ -5,7 +5,7 @@ What a combination of ``threads`` and ``polling`` means stands here alone.
 """
 
 import sys
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from pymhd._driver import Driver, OwnThreads
 from pymhd._external import External
@@ -13,10 +13,7 @@ from pymhd._library import lib
 from pymhd._pump import Pump
 from pymhd.errors import NotSupportedError
 
-__all__ = ["Mode", "Polling", "Threads", "choose"]
-
-Threads = int | Literal["per-connection", "external"]
-Polling = Literal["select", "poll", "epoll", "auto"]
+__all__ = ["Mode", "choose"]
 
 _POLLING = {
     "select": 0,

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import TypeAlias
 
-from pymhd._fields import Headers, check_field, tokens
 from pymhd._library import lib, packed_version
+from pymhd.headers import Headers, check_field, tokens
 
 __all__ = [
     "PLAIN",

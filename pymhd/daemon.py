@@ -12,23 +12,30 @@ import os
 import socket
 import threading
 import time
-from typing import Self, cast, final
+from typing import Literal, Self, cast, final
 
 from pymhd import _callbacks, _live, _log
 from pymhd._driver import Driver, OwnThreads, Settings
-from pymhd._exchange import Exchange, Handler, check_handler
+from pymhd._exchange import Exchange
 from pymhd._external import External
 from pymhd._latch import Latch, clamped
 from pymhd._listen import Endpoint, duplicate
 from pymhd._loop import Loop
-from pymhd._modes import Polling, Threads, choose
+from pymhd._modes import choose
 from pymhd._sessions import Sessions
 from pymhd._signals import Interrupted, interrupting_signals
 from pymhd.errors import CallError, StartError, StateError
+from pymhd.handler import Handler, check_handler
 from pymhd.limits import Limits, default_connections
 from pymhd.tls import TLS
 
-__all__ = ["Daemon"]
+__all__ = ["Daemon", "Polling", "Threads"]
+
+Threads = int | Literal["per-connection", "external"]
+"""Who serves the connections: see :class:`Daemon`."""
+
+Polling = Literal["select", "poll", "epoll", "auto"]
+"""How threads of libmicrohttpd's own wait: see :class:`Daemon`."""
 
 assert _callbacks  # imported for the functions that it registers
 

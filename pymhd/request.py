@@ -9,14 +9,18 @@ from functools import lru_cache
 from typing import final
 from urllib.parse import unquote_to_bytes
 
-from pymhd._fields import Headers, Query, tokens
 from pymhd.errors import StateError
+from pymhd.headers import Headers, Query, tokens
 from pymhd.tls import TLSInfo
 
 __all__ = ["Address", "Request"]
 
-# As the socket module has them: IPv4, IPv6, and "" for a UNIX socket.
 Address = tuple[str, int] | tuple[str, int, int, int] | str
+"""A peer's address, as :mod:`socket` has it.
+
+``(host, port)`` for IPv4, ``(host, port, flow, scope)`` for IPv6, ``""`` for a UNIX
+socket.
+"""
 
 # The lines of the head before the fields.
 _TARGET, _METHOD, _VERSION, _CLIENT, _FIELDS = range(5)

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias, final
 
 from pymhd import _lent
-from pymhd._fields import Headers, check_field, check_protocols, tokens
 from pymhd._library import ffi, lib, owned
 from pymhd._response_fields import (
     PLAIN,
@@ -27,6 +26,7 @@ from pymhd._response_fields import (
     sendable,
 )
 from pymhd.errors import StateError, check_ptr
+from pymhd.headers import Headers, check_field, check_protocols, tokens
 from pymhd.limits import check_idle_timeout
 
 if TYPE_CHECKING:

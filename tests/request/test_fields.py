@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pymhd._fields import (
+from pymhd.headers import (
     Headers,
     MultiMapping,
     Query,

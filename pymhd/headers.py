@@ -5,14 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar, final, overload
 
-__all__ = [
-    "Headers",
-    "MultiMapping",
-    "Query",
-    "check_field",
-    "check_protocols",
-    "tokens",
-]
+__all__ = ["Headers", "Query"]
 
 T = TypeVar("T")
 
