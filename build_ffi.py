@@ -90,6 +90,13 @@ def declarations(version: int) -> list[Path]:
     return sorted(fit, key=lambda f: (packed(f.parent.name), f.stem != "types", f.name))
 
 
+def ours(pattern: str) -> list[str]:
+    """Return files of csrc as setuptools wants them, relative to setup.py."""
+    return sorted(
+        str(file.relative_to(ROOT)) for file in ROOT.glob(f"csrc/**/{pattern}")
+    )
+
+
 def build() -> FFI:
     cflags, libs = pkg_config("--cflags", ""), pkg_config("--libs", "-lmicrohttpd")
     version = header_version(cflags)
@@ -107,9 +114,8 @@ def build() -> FFI:
     ffi.set_source(
         "pymhd._mhd",
         '#include <microhttpd.h>\n#include "pymhd.h"\n',
-        # setuptools wants paths relative to setup.py.
-        sources=sorted(f"csrc/{file.name}" for file in ROOT.glob("csrc/*.c")),
-        depends=sorted(f"csrc/{file.name}" for file in ROOT.glob("csrc/*.h")),
+        sources=ours("*.c"),
+        depends=ours("*.h"),
         include_dirs=["csrc"],
         extra_compile_args=FLAGS + cflags,
         extra_link_args=["-pthread", *libs, "-ldl"],

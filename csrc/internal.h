@@ -58,7 +58,7 @@ slots_clear (struct slots *slots);
 
 struct watcher;                 /* pump.c */
 
-/* --- text.c: bytes that grow --- */
+/* --- bytes.c: bytes that grow --- */
 
 struct text
 {
@@ -97,7 +97,7 @@ select_wait (struct pymhd_daemon *daemon,
 void
 select_run (struct pymhd_daemon *daemon);
 
-/* --- daemon.c --- */
+/* --- lifecycle.c --- */
 
 enum refusal { BAD_REQUEST, TOO_LARGE, FAILED, UNAVAILABLE, REFUSALS };
 
@@ -277,7 +277,7 @@ requests_free_gone (struct pymhd_daemon *daemon);
 void
 requests_free (struct pymhd_daemon *daemon);
 
-/* --- lent.c --- */
+/* --- zero_copy.c --- */
 
 /* A response with the body that pymhd_lend() has announced, which stays where it
    is.  NULL, and it has been given back, if memory is short.  Any thread. */
@@ -292,7 +292,7 @@ lent_is_returned (void);
 void
 lent_forked (void);
 
-/* --- repeats.c --- */
+/* --- response_cache.c --- */
 
 /* The response to send for an answer that has come before: the daemon's, as long
    as no other call is made.  NULL: the answer has not.  BYTES: the body, then
@@ -351,7 +351,7 @@ upgrade_give_up (struct pymhd_daemon *daemon,
                  struct MHD_UpgradeResponseHandle *urh,
                  const char *why);
 
-/* --- links.c, hub.c: upgraded connections that the pump serves itself --- */
+/* --- link.c, input.c: upgraded connections that the pump serves itself --- */
 
 bool
 hub_open (struct pymhd_daemon *daemon);
@@ -497,7 +497,7 @@ pump_add (struct pymhd_daemon *daemon,
 void
 pump_wake (struct pymhd_daemon *daemon);
 
-/* patience.c: how long epoll may wait: the caller's limit (-1: none),
+/* timeout.c: how long epoll may wait: the caller's limit (-1: none),
    libmicrohttpd's, that of sessions which linger or are idle. */
 int
 pump_patience (struct pymhd_daemon *daemon,

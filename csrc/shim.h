@@ -43,7 +43,7 @@ pymhd_response_ref (struct pymhd_response *response);
 void
 pymhd_response_unref (struct pymhd_response *response);
 
-/* --- lent.c: bodies that are sent from Python's memory --- */
+/* --- zero_copy.c: bodies that are sent from Python's memory --- */
 
 int
 pymhd_lend (void);
@@ -51,7 +51,7 @@ pymhd_lend (void);
 int64_t
 pymhd_lent_take (void);
 
-/* --- daemon.c: one libmicrohttpd daemon, run by a pump or by its own threads --- */
+/* --- lifecycle.c: one libmicrohttpd daemon, run by a pump or by its own threads --- */
 
 struct pymhd_daemon;
 
@@ -189,7 +189,7 @@ pymhd_pump_fdset (struct pymhd_daemon *daemon,
                   unsigned char *watched,
                   int size);
 
-/* --- links.c, hub.c, outbox.c: upgraded connections that the pump serves itself --- */
+/* --- link.c, input.c, outbox.c: upgraded connections that the pump serves itself --- */
 
 enum pymhd_hub_kind
 {

@@ -2,7 +2,7 @@
 """The hub: protocols of upgraded connections, driven by the pump's thread.
 
 csrc reads and gives a batch of events; the protocols are called; what they write is
-collected and goes back in one call, before the pump waits again (csrc/hub.c).
+collected and goes back in one call, before the pump waits again (csrc/hub/).
 
 Only the pump's thread calls the protocols, and C, but for a count. Other threads put
 what they want at the end of ``out``, and wake the pump if it is in C. So everything

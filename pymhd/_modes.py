@@ -84,7 +84,7 @@ def _meaning(threads: object, polling: object, tls: bool) -> Mode:
         )
     if threads < 1:
         raise ValueError(f"threads must be at least 1, not {threads}")
-    # Over TLS an upgraded connection belongs to the pump (csrc/relay.c).
+    # Over TLS an upgraded connection belongs to the pump (csrc/transport/relay.c).
     if polling is None or tls:
         flags = 0 if polling == "select" else lib.MHD_USE_EPOLL
         return Mode(Pump, flags, drivers=threads)

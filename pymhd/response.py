@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Responses: made and changed in Python, built in C once, at their first use.
 
-The object in C has a count of references of its own (csrc/response.c): libmicrohttpd
-and the requests that wait to be answered hold it as long as they need it, whatever
-becomes of the Python object.
+The object in C has a count of references of its own (csrc/http/response.c):
+libmicrohttpd and the requests that wait to be answered hold it as long as they need it,
+whatever becomes of the Python object.
 """
 
 import inspect

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../csrc/pymhd.h"
+#include "pymhd.h"
 
 #define CLIENTS 4
 #define PUMPS 2

@@ -8,7 +8,7 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include "relay.h"
+#include "transport/relay.h"
 
 
 /* Whether epoll watches as it should. */

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "hub.h"
+#include "hub/hub.h"
 
 /* Small writes that wait are put together up to so many bytes. */
 #define BLOB_SIZE ((size_t) 16384)

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "head.h"
+#include "http/head.h"
 
 /* While the header fields are walked. */
 struct walk

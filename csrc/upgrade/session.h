@@ -6,7 +6,7 @@
 #ifndef PYMHD_SESSION_H
 #define PYMHD_SESSION_H
 
-#include "relay.h"
+#include "transport/relay.h"
 
 /* FLUSHING: over TLS, what Python wrote before it closed is on its way out. */
 enum state { LIVE, CLOSING, FLUSHING, LINGERING };

@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "relay.h"
+#include "transport/relay.h"
 
 /* As large as a TLS record, so that GnuTLS never keeps a part of one. */
 #define PIECE 16384

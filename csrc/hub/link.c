@@ -12,7 +12,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "hub.h"
+#include "hub/hub.h"
 
 /* As asyncio has them. */
 #define HIGH_WATER ((size_t) 65536)

@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "gnutls.h"
+#include "transport/gnutls.h"
 #include "pymhd.h"
 
 static struct gnutls functions;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What hub.c (input and events), outbox.c (output) and stream.c share: the
+ * What input.c (with events), outbox.c and stream.c share: the
  * upgraded connections that a pump serves itself.
  *
  * All of it belongs to the pump's thread.  Other threads reach no further than
@@ -9,7 +9,7 @@
 #ifndef PYMHD_HUB_H
 #define PYMHD_HUB_H
 
-#include "tls.h"
+#include "transport/tls.h"
 
 /* Bytes that wait to be sent; a broadcast shares them among its receivers. */
 struct blob
@@ -87,7 +87,7 @@ struct hub
   size_t used;
 };
 
-/* --- hub.c --- */
+/* --- input.c --- */
 
 /* False if memory is short. */
 bool
@@ -106,7 +106,7 @@ void
 hub_lose (struct link *link,
           int error);
 
-/* --- links.c --- */
+/* --- link.c --- */
 
 /* The link at a place of the table, NULL if there is none. */
 struct link *

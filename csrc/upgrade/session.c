@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "session.h"
+#include "upgrade/session.h"
 
 /* Guards the table, every state and every list of closing sessions.  Under it
    nothing of Python's or of libmicrohttpd's is called. */

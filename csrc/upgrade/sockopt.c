@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "session.h"
+#include "upgrade/session.h"
 
 
 /* Any thread; no Python inside.  0 or an errno, EBADF if the session has been

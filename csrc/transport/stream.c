@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "hub.h"
+#include "hub/hub.h"
 
 
 /* Where the kernel does not tell when the last byte moved, and somebody asks. */

@@ -15,8 +15,8 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include "hub.h"
-#include "session.h"
+#include "hub/hub.h"
+#include "upgrade/session.h"
 
 /* How long Python may take to close a session that was shut down. */
 #define GRACE_MS 1000

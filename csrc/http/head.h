@@ -5,7 +5,7 @@
 #ifndef PYMHD_HEAD_H
 #define PYMHD_HEAD_H
 
-#include "request.h"
+#include "http/request.h"
 
 struct head
 {

@@ -5,7 +5,7 @@
 #ifndef PYMHD_RELAY_H
 #define PYMHD_RELAY_H
 
-#include "tls.h"
+#include "transport/tls.h"
 
 struct relay;
 

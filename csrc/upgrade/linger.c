@@ -17,7 +17,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "session.h"
+#include "upgrade/session.h"
 
 #define LINGER_MS 1000
 #define LINGER_BYTES ((size_t) 1 << 20)

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "head.h"
-#include "request.h"
+#include "http/head.h"
+#include "http/request.h"
 
 /* Bytes of a body up to which it goes along with the head. */
 #define ALONG 16384

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "relay.h"
+#include "transport/relay.h"
 
 /* As libmicrohttpd's experimental interface has it: NULL for a NULL handler
    or without memory, "Connection: Upgrade" added, the handler called once for

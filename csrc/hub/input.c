@@ -17,7 +17,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "hub.h"
+#include "hub/hub.h"
 
 #define READ_SIZE ((size_t) 65536)
 /* So little that it stays in a processor's cache until Python has read it. */

@@ -17,8 +17,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "gnutls.h"
-#include "tls.h"
+#include "transport/gnutls.h"
+#include "transport/tls.h"
 
 /* Who makes us answer (key updates, renegotiation) and never reads is cut. */
 #define OUT_LIMIT ((size_t) 1 << 18)

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "internal.h"
-#include "relay.h"
+#include "transport/relay.h"
 
 #define READY 256
 /* So long upgraded connections wait while requests follow one another at once. */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "request.h"
+#include "http/request.h"
 
 /* Requests that a pump keeps for the next ones, and how much memory of each. */
 #define SPARE 128

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tls.h"
+#include "transport/tls.h"
 
 /* How long stop() waits for those that have had their end of input. */
 #define LEAVE_MS 1000
