@@ -6,6 +6,7 @@ copy of the library: here, as in setuptools, flags stand before those of pkg-con
 """
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -91,10 +92,13 @@ def declarations(version: int) -> list[Path]:
 
 
 def ours(pattern: str) -> list[str]:
-    """Return files of csrc as setuptools wants them, relative to setup.py."""
-    return sorted(
-        str(file.relative_to(ROOT)) for file in ROOT.glob(f"csrc/**/{pattern}")
-    )
+    """Return files as setuptools wants them, relative to setup.py."""
+    return sorted(str(file.relative_to(ROOT)) for file in ROOT.glob(pattern))
+
+
+def bare(header: str) -> str:
+    """Return a header's declarations: cffi has no preprocessor, and gets them all."""
+    return re.sub(r"^#(pragma|include).*", "", (ROOT / header).read_text(), flags=re.M)
 
 
 def build() -> FFI:
@@ -108,14 +112,21 @@ def build() -> FFI:
         fail("this libmicrohttpd was built without HTTP Upgrade; install another")
 
     ffi = FFI()
-    for file in [*declarations(version), ROOT / "csrc/shim.h"]:
+    for file in declarations(version):
         ffi.cdef(file.read_text())
-    ffi.cdef('extern "Python+C" {' + (ROOT / "csrc/callbacks.h").read_text() + "}")
+    offered, called = ours("csrc/api/*.h"), ours("csrc/api/callbacks/*.h")
+    for header in offered:
+        ffi.cdef(bare(header))
+    for header in called:
+        ffi.cdef('extern "Python+C" {' + bare(header) + "}")
     ffi.set_source(
         "pymhd._mhd",
-        '#include <microhttpd.h>\n#include "pymhd.h"\n',
-        sources=ours("*.c"),
-        depends=ours("*.h"),
+        "".join(
+            f'#include "{header.removeprefix("csrc/")}"\n'
+            for header in [*offered, *called]
+        ),
+        sources=ours("csrc/**/*.c"),
+        depends=ours("csrc/**/*.h"),
         include_dirs=["csrc"],
         extra_compile_args=FLAGS + cflags,
         extra_link_args=["-pthread", *libs, "-ldl"],

@@ -19,7 +19,20 @@
 #include <stdbool.h>
 #include <sys/select.h>
 
-#include "pymhd.h"
+#include <microhttpd.h>
+
+#include "api/batch.h"
+#include "api/daemon.h"
+#include "api/hub.h"
+#include "api/log.h"
+#include "api/process.h"
+#include "api/pump.h"
+#include "api/response.h"
+#include "api/session.h"
+#include "api/tls.h"
+#include "api/upgrade.h"
+#include "api/zero_copy.h"
+#include "api/callbacks/events.h"
 
 /* --- slots.c: integers for pointers.  The caller brings the lock. --- */
 

@@ -687,7 +687,7 @@ class _Lib(Protocol):
     # 1.0.3: daemon
     MHD_OPTION_ALLOW_BIN_ZERO_IN_URI_PATH: int
 
-    # csrc/shim.h and csrc/callbacks.h
+    # csrc/api/
     PYMHD_EVENT_REQUEST: int
     PYMHD_EVENT_UPGRADED: int
     PYMHD_EVENT_ABANDONED: int

@@ -8,8 +8,10 @@
 #include <pthread.h>
 #include <string.h>
 
+#include <microhttpd.h>
+
+#include "api/tls.h"
 #include "transport/gnutls.h"
-#include "pymhd.h"
 
 static struct gnutls functions;
 static bool found;

@@ -16,7 +16,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "pymhd.h"
+#include "api/callbacks/events.h"
+#include "api/daemon.h"
+#include "api/log.h"
+#include "api/process.h"
+#include "api/pump.h"
+#include "api/session.h"
+#include "api/upgrade.h"
 
 #define CLIENTS 4
 #define PUMPS 2

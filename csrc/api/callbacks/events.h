@@ -3,6 +3,12 @@
  * What Python implements (pymhd/_callbacks.py) and csrc calls, on threads of
  * libmicrohttpd's own, where it has some.  No lock is held there.
  */
+#pragma once
+
+#include <stdint.h>
+
+#include "api/batch.h"
+#include "api/response.h"
 
 struct pymhd_response *
 pymhd_on_request (int64_t owner,

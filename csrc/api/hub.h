@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Upgraded connections that the pump serves itself.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/daemon.h"
+
+enum pymhd_hub_kind
+{
+  PYMHD_HUB_DATA,
+  PYMHD_HUB_MADE,
+  PYMHD_HUB_EOF,
+  PYMHD_HUB_DRAINED,
+  PYMHD_HUB_LOST
+};
+
+/* DATA: from where to where in the arena.  MADE: the request and the session.
+   LOST: an errno, 0 for none. */
+struct pymhd_hub_event
+{
+  int64_t kind;
+  int64_t connection;
+  int64_t first;
+  int64_t second;
+};
+
+struct pymhd_hub
+{
+  int count;                    /* Python sets it to 0 when it is through */
+  int is_full;                  /* there is more to be read than had room */
+  int64_t *events;
+  char *arena;
+  size_t arena_size;
+  int crossed_count;
+  int32_t *crossed;
+};
+
+struct pymhd_hub *
+pymhd_hub_batch (struct pymhd_daemon *daemon);
+
+void
+pymhd_hub_collect (struct pymhd_daemon *daemon);
+
+int
+pymhd_hub_write (struct pymhd_daemon *daemon,
+                 const int32_t *connections,
+                 const int64_t *sizes,
+                 int count,
+                 const char *bytes);
+
+int
+pymhd_hub_send (struct pymhd_daemon *daemon,
+                int32_t connection,
+                const char *bytes,
+                size_t size);
+
+int
+pymhd_hub_broadcast (struct pymhd_daemon *daemon,
+                     const int32_t *connections,
+                     int count,
+                     const char *bytes,
+                     size_t size);
+
+int
+pymhd_hub_limits (struct pymhd_daemon *daemon,
+                  int32_t connection,
+                  size_t high,
+                  size_t low);
+
+size_t
+pymhd_hub_buffered (struct pymhd_daemon *daemon,
+                    int32_t connection);
+
+void
+pymhd_hub_pause (struct pymhd_daemon *daemon,
+                 int32_t connection,
+                 int pause);
+
+void
+pymhd_hub_shut (struct pymhd_daemon *daemon,
+                int32_t connection);
+
+void
+pymhd_hub_close (struct pymhd_daemon *daemon,
+                 int32_t connection,
+                 int abort);
+
+void
+pymhd_hub_release (struct pymhd_daemon *daemon,
+                   const int32_t *connections,
+                   int count);

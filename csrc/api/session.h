@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Upgraded connections, by token.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "api/daemon.h"
+
+int
+pymhd_session_dup (int64_t session);
+
+int
+pymhd_session_close (int64_t session);
+
+int
+pymhd_sessions_shutdown (struct pymhd_daemon *daemon,
+                         int how);
+
+int
+pymhd_session_is_live (int64_t session);
+
+int64_t
+pymhd_sessions_live (void);
+
+int
+pymhd_session_error (int64_t session);
+
+int
+pymhd_session_setsockopt (int64_t session,
+                          int level,
+                          int name,
+                          const char *value,
+                          unsigned int size);
+
+int
+pymhd_session_getsockopt (int64_t session,
+                          int level,
+                          int name,
+                          char *value,
+                          unsigned int *size);
+
+void
+pymhd_session_limit (int64_t session,
+                     int64_t limit_ms);
+
+void
+pymhd_session_touch (int64_t session);

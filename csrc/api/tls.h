@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Whether TLS can be had, with this certificate.
+ */
+#pragma once
+
+int
+pymhd_tls_supported (void);
+
+const char *
+pymhd_tls_error (int error);
+
+int
+pymhd_tls_check_pair (const char *cert,
+                      const char *key,
+                      const char *password);
+
+int
+pymhd_tls_check_ca (const char *ca);
+
+int
+pymhd_tls_check_priorities (const char *priorities);
