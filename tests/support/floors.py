@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""The floors of the code, from the ground up: who may use whom.
+
+A file uses its own folder and the floors below it. What a lower floor must tell a
+higher one, it tells by a function pointer, a callable or an event that it was handed.
+"""
+
+Floors = tuple[tuple[str, ...], ...]
+
+C_FLOORS: Floors = (
+    # What Python sees: declarations alone; and pymhd.h, which includes them all.
+    ("api",),
+    ("",),
+    # Slots, bytes, clock, wake-ups, the log: neither libmicrohttpd nor a daemon.
+    ("base",),
+    # The bytes of one connection.
+    ("transport",),
+    # One daemon of libmicrohttpd, and its clients.
+    ("mhd",),
+    # From the first line of a request to its completion.
+    ("http",),
+    # From the 101 to the end of the session.
+    ("upgrade",),
+    # Sessions that have protocols.
+    ("hub",),
+    # Who runs it all, and alone knows all of it.
+    ("engine",),
+)
+
+
+def height(floors: Floors, folder: str) -> int:
+    """Return the floor of a folder, 0 for the ground."""
+    for number, folders in enumerate(floors):
+        if folder in folders:
+            return number
+    raise LookupError(f"{folder!r} stands on no floor: see tests/support/floors.py")
+
+
+def may_use(floors: Floors, user: str, used: str) -> bool:
+    """Tell whether files of one folder may use those of another one."""
+    return user == used or height(floors, used) < height(floors, user)
