@@ -20,7 +20,7 @@ from floors import C_FLOORS, may_use
 
 CSRC = Path(__file__).resolve().parents[2] / "csrc"
 
-# Their headers declare what is defined elsewhere; others, what their own folder defines.
+# Their headers declare what is defined elsewhere; any others, what is in their folder.
 DECLARING = ("", "api")
 
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
