@@ -2,10 +2,11 @@
  *
  * Bytes that grow.
  */
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "base/bytes.h"
 
 #define LEAST_ROOM 512
 

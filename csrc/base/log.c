@@ -3,11 +3,17 @@
  * Log lines, from any thread and under any of libmicrohttpd's locks: into a
  * bounded ring, without Python.  pymhd/_log.py takes them out.
  */
+#include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "internal.h"
+#include "base/log.h"
+#include "api/log.h"
+#include "daemon.h"
+#include "mhd/accept.h"
+#include "mhd/log.h"
 
 #define LINES 256
 #define LINE_SIZE 256

@@ -3,9 +3,10 @@
  * Tokens: Python holds an integer, never a pointer.  A token is a slot's index
  * and how often that slot has been used, so a stale one finds nothing.
  */
+#include <stdbool.h>
 #include <stdlib.h>
 
-#include "internal.h"
+#include "base/slots.h"
 
 struct slot
 {

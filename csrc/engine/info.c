@@ -2,7 +2,9 @@
  *
  * What we were built against.
  */
-#include "internal.h"
+#include <microhttpd.h>
+
+#include "api/process.h"
 
 /* MHD_VERSION of the header: 0x01000100 for 1.0.1.  Any thread. */
 unsigned int

@@ -6,13 +6,27 @@
  * call with it can be a use after free.
  */
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "api/daemon.h"
+#include "api/process.h"
+#include "api/response.h"
+#include "base/log.h"
+#include "daemon.h"
+#include "engine/pump.h"
+#include "http/request.h"
+#include "http/response.h"
+#include "http/zero_copy.h"
+#include "hub/hub.h"
+#include "mhd/client.h"
+#include "mhd/log.h"
+#include "upgrade/session.h"
 
 /* All daemons, for pymhd_forked().  A leaf. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

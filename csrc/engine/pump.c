@@ -11,6 +11,8 @@
  * Where libmicrohttpd has threads of its own, the rest is as here.
  */
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -18,8 +20,23 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "engine/pump.h"
+#include "api/batch.h"
+#include "api/pump.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/slots.h"
+#include "daemon.h"
+#include "engine/select.h"
+#include "http/request.h"
+#include "http/response.h"
+#include "http/response_cache.h"
+#include "http/zero_copy.h"
+#include "hub/hub.h"
+#include "mhd/accept.h"
+#include "mhd/client.h"
 #include "transport/relay.h"
+#include "upgrade/session.h"
 
 #define READY 256
 /* So long upgraded connections wait while requests follow one another at once. */

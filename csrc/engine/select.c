@@ -5,10 +5,14 @@
  * libmicrohttpd's stays as it is.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/select.h>
 
-#include "internal.h"
+#include "engine/select.h"
+#include "api/pump.h"
+#include "daemon.h"
+#include "upgrade/session.h"
 
 /* The sets of everything to watch.  The highest descriptor. */
 static int

@@ -4,7 +4,13 @@
  */
 #include <limits.h>
 
-#include "internal.h"
+#include "daemon.h"
+#include "engine/pump.h"
+#include "http/response.h"
+#include "hub/hub.h"
+#include "mhd/accept.h"
+#include "mhd/client.h"
+#include "upgrade/session.h"
 
 /* How soon it is looked again whether a client's last bytes have been read, where
    nobody tells us. */

@@ -5,10 +5,20 @@
  * All of it runs on the driver's thread.  A pump uses requests again, with the
  * memory of their heads: for the most part they are alike.
  */
+#include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "api/batch.h"
+#include "api/callbacks/events.h"
+#include "api/response.h"
+#include "base/bytes.h"
+#include "base/log.h"
+#include "base/slots.h"
+#include "daemon.h"
+#include "engine/pump.h"
 #include "http/request.h"
+#include "http/response.h"
+#include "http/response_cache.h"
 
 /* Requests that a pump keeps for the next ones, and how much memory of each. */
 #define SPARE 128

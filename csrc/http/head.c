@@ -10,6 +10,10 @@
 #include <strings.h>
 
 #include "http/head.h"
+#include "base/bytes.h"
+#include "http/request.h"
+#include "http/response.h"
+#include "mhd/client.h"
 
 /* While the header fields are walked. */
 struct walk

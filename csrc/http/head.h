@@ -2,10 +2,16 @@
  *
  * A request's head as text, and what it says about the body.
  */
-#ifndef PYMHD_HEAD_H
-#define PYMHD_HEAD_H
+#pragma once
 
-#include "http/request.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <microhttpd.h>
+
+#include "http/response.h"
+
+struct request;
+struct text;
 
 struct head
 {
@@ -29,5 +35,3 @@ head_write (struct head *head,
 bool
 head_target_is_bad (const struct request *request,
                     const char *version);
-
-#endif

@@ -9,11 +9,19 @@
  * libmicrohttpd calls it again.  On libmicrohttpd's own threads it calls
  * pymhd_on_request() and has the answer at once.
  */
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "http/head.h"
 #include "http/request.h"
+#include "api/batch.h"
+#include "api/callbacks/events.h"
+#include "base/bytes.h"
+#include "base/slots.h"
+#include "daemon.h"
+#include "engine/pump.h"
+#include "http/head.h"
+#include "http/response.h"
 
 /* Bytes of a body up to which it goes along with the head. */
 #define ALONG 16384

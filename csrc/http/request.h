@@ -2,10 +2,18 @@
  *
  * A request: made and asked in request.c, answered and ended in answer.c.
  */
-#ifndef PYMHD_REQUEST_H
-#define PYMHD_REQUEST_H
+#pragma once
 
-#include "internal.h"
+#include <stddef.h>
+#include <stdint.h>
+#include <microhttpd.h>
+
+#include "base/bytes.h"
+#include "http/response.h"
+
+struct pymhd_answer;
+struct pymhd_daemon;
+struct pymhd_response;
 
 enum phase { BEGUN, RECEIVING, ASKED, ANSWERED, ENDED };
 
@@ -27,6 +35,52 @@ struct request
   struct request *next;         /* of the daemon's gone or spare */
 };
 
+/* MHD_OPTION_URI_LOG_CALLBACK: makes the request, which becomes req_cls. */
+void *
+request_begin (void *cls,
+               const char *uri,
+               struct MHD_Connection *connection);
+
+enum MHD_Result
+request_access (void *cls,
+                struct MHD_Connection *connection,
+                const char *url,
+                const char *method,
+                const char *version,
+                const char *upload_data,
+                size_t *upload_data_size,
+                void **req_cls);
+
+void
+request_completed (void *cls,
+                   struct MHD_Connection *connection,
+                   void **req_cls,
+                   enum MHD_RequestTerminationCode toe);
+
+/* Gives Python's answer to a request that waits for it; nothing happens if
+   the request has ended meanwhile.  BYTES: the body, then the fields. */
+void
+request_answer (struct pymhd_daemon *daemon,
+                const struct pymhd_answer *answer,
+                const char *bytes);
+
+/* The request behind an upgrade: its daemon and its token for Python. */
+struct pymhd_daemon *
+request_of_upgrade (void *req_cls,
+                    int64_t *token);
+
+/* The request has become a session. */
+void
+request_upgraded (void *req_cls);
+
+/* Frees requests that ended when their event was on its way to Python. */
+void
+requests_free_gone (struct pymhd_daemon *daemon);
+
+/* Frees what is kept: libmicrohttpd has been stopped. */
+void
+requests_free (struct pymhd_daemon *daemon);
+
 /* --- request.c --- */
 
 /* Will be answered without Python.  The first reason counts. */
@@ -44,5 +98,3 @@ request_make (struct pymhd_daemon *daemon);
 enum MHD_Result
 request_reply (struct request *request,
                struct MHD_Connection *connection);
-
-#endif

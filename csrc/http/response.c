@@ -8,10 +8,16 @@
  * would wait for itself.  So the last one only puts the response on a list,
  * without a lock; response_drain() destroys it at a safe place.
  */
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "http/response.h"
+#include "api/response.h"
+#include "api/upgrade.h"
+#include "http/zero_copy.h"
+#include "hub/hub.h"
+#include "upgrade/upgrade.h"
 
 struct pymhd_response
 {

@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "http/response_cache.h"
+#include "api/batch.h"
+#include "api/response.h"
+#include "daemon.h"
 
 #define PLACES 64
 /* The most that is kept of an answer, and how much of it the digest looks at. */

@@ -6,9 +6,12 @@
  * places where Python must not run.  So that is only noted here, and Python
  * asks.  Each body has a note from the beginning: giving back needs no memory.
  */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
-#include "internal.h"
+#include "http/zero_copy.h"
+#include "api/zero_copy.h"
 
 struct note
 {

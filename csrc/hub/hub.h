@@ -6,10 +6,21 @@
  * All of it belongs to the pump's thread.  Other threads reach no further than
  * hub_begin() (in "per-connection") and pymhd_hub_buffered().
  */
-#ifndef PYMHD_HUB_H
-#define PYMHD_HUB_H
+#pragma once
 
-#include "transport/tls.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <microhttpd.h>
+
+#include "api/hub.h"
+#include "base/slots.h"
+#include "engine/pump.h"
+
+struct pymhd_daemon;
+struct tls;
 
 /* Bytes that wait to be sent; a broadcast shares them among its receivers. */
 struct blob
@@ -87,6 +98,44 @@ struct hub
   size_t used;
 };
 
+/* --- for the engine --- */
+
+bool
+hub_open (struct pymhd_daemon *daemon);
+
+/* The MHD_UpgradeHandler behind Response.for_upgrade(run="hub"). */
+void
+hub_begin (void *cls,
+           struct MHD_Connection *connection,
+           void *req_cls,
+           const char *extra_in,
+           size_t extra_in_size,
+           MHD_socket sock,
+           struct MHD_UpgradeResponseHandle *urh);
+
+void
+hub_ready (struct watcher *watcher,
+           uint32_t events);
+
+/* The pump: whether it has connections. */
+bool
+hub_is_used (const struct pymhd_daemon *daemon);
+
+/* The pump: whether something waits that epoll does not tell of. */
+bool
+hub_is_ready (const struct pymhd_daemon *daemon);
+
+/* The pump: makes a batch of events; returns how many there are. */
+int
+hub_collect (struct pymhd_daemon *daemon);
+
+/* stop(), on the driver's thread, before the sessions are ended. */
+void
+hub_end (struct pymhd_daemon *daemon);
+
+void
+hub_free (struct pymhd_daemon *daemon);
+
 /* --- input.c --- */
 
 /* False if memory is short. */
@@ -154,5 +203,3 @@ stream_flush (const struct link *link);
 /* No more output: says so, as far as that is possible. */
 void
 stream_end (const struct link *link);
-
-#endif

@@ -12,12 +12,18 @@
  * other connections have their turn.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
+#include "api/hub.h"
+#include "daemon.h"
+#include "engine/pump.h"
 #include "hub/hub.h"
+#include "transport/tls.h"
 
 #define READ_SIZE ((size_t) 65536)
 /* So little that it stays in a processor's cache until Python has read it. */

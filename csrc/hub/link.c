@@ -7,12 +7,27 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "api/batch.h"
+#include "api/hub.h"
+#include "api/session.h"
+#include "base/bytes.h"
+#include "base/log.h"
+#include "base/slots.h"
+#include "daemon.h"
+#include "engine/pump.h"
+#include "http/request.h"
 #include "hub/hub.h"
+#include "mhd/client.h"
+#include "transport/tls.h"
+#include "upgrade/session.h"
+#include "upgrade/upgrade.h"
 
 /* As asyncio has them. */
 #define HIGH_WATER ((size_t) 65536)

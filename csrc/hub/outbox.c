@@ -6,10 +6,15 @@
  * All on the pump's thread, but for pymhd_hub_buffered().
  */
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
+#include "api/hub.h"
+#include "daemon.h"
 #include "hub/hub.h"
 
 /* Small writes that wait are put together up to so many bytes. */

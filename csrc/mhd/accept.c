@@ -9,10 +9,14 @@
  * Where it has threads of its own, adding a connection at its limit may leave
  * its mutex locked (0.9.74 to 0.9.77); there it has to wait.
  */
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "mhd/accept.h"
+#include "base/clock.h"
+#include "daemon.h"
+#include "engine/pump.h"
 
 #define PAUSE_MS 100
 

@@ -6,6 +6,8 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "mhd/client.h"
+#include "base/clock.h"
+#include "daemon.h"
+#include "engine/pump.h"
 #include "transport/tls.h"
 
 /* How long stop() waits for those that have had their end of input. */

@@ -6,12 +6,13 @@
 #define _GNU_SOURCE              /* dladdr() */
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
-
 #include <microhttpd.h>
 
-#include "api/tls.h"
 #include "transport/gnutls.h"
+#include "api/tls.h"
 
 static struct gnutls functions;
 static bool found;

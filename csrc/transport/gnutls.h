@@ -4,11 +4,10 @@
  * run time.  These few functions have been the same since GnuTLS 3.4, so
  * neither its header nor its library is needed where pymhd is built.
  */
-#ifndef PYMHD_GNUTLS_H
-#define PYMHD_GNUTLS_H
+#pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/types.h>
 
 /* gnutls_datum_t */
@@ -75,5 +74,3 @@ enum
    thread. */
 const struct gnutls *
 gnutls_functions (void);
-
-#endif

@@ -9,13 +9,20 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include "transport/relay.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "daemon.h"
+#include "engine/pump.h"
+#include "transport/tls.h"
 
 /* As large as a TLS record, so that GnuTLS never keeps a part of one. */
 #define PIECE 16384

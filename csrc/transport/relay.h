@@ -2,12 +2,20 @@
  *
  * relay.c: between an upgraded TLS connection and a socket in Python's hands.
  */
-#ifndef PYMHD_RELAY_H
-#define PYMHD_RELAY_H
+#pragma once
 
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <microhttpd.h>
+
+#include "base/bytes.h"
+#include "engine/pump.h"
 #include "transport/tls.h"
 
-struct relay;
+struct pymhd_daemon;
+struct session;
 
 /* One of a relay's two descriptors. */
 struct side
@@ -112,5 +120,3 @@ relay_forked (struct relay *relay);
 /* The driver, before CLOSE: says close_notify, if nobody has. */
 void
 relay_free (struct relay *relay);
-
-#endif

@@ -6,9 +6,13 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
+#include "daemon.h"
+#include "engine/pump.h"
 #include "transport/relay.h"
+#include "upgrade/session.h"
 
 
 /* Whether epoll watches as it should. */

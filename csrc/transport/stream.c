@@ -4,9 +4,14 @@
  * what is below, a socket or TLS.  All on the pump's thread; no lock.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
+#include "api/session.h"
+#include "daemon.h"
 #include "hub/hub.h"
+#include "transport/tls.h"
 
 
 /* Where the kernel does not tell when the last byte moved, and somebody asks. */

@@ -16,9 +16,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
-#include "transport/gnutls.h"
 #include "transport/tls.h"
+#include "base/bytes.h"
+#include "daemon.h"
+#include "transport/gnutls.h"
 
 /* Who makes us answer (key updates, renegotiation) and never reads is cut. */
 #define OUT_LIMIT ((size_t) 1 << 18)

@@ -2,12 +2,16 @@
  *
  * TLS: a connection's session with GnuTLS, before and after its upgrade.
  */
-#ifndef PYMHD_TLS_H
-#define PYMHD_TLS_H
+#pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
+#include <microhttpd.h>
 
-#include "internal.h"
+#include "base/bytes.h"
+
+struct pymhd_daemon;
 
 /* --- tls.c --- */
 
@@ -94,5 +98,3 @@ tls_bye (struct tls *tls);
    own, which nobody hears. */
 void
 tls_release (struct tls *tls);
-
-#endif

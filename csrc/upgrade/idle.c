@@ -13,9 +13,16 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 
+#include "api/session.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon.h"
+#include "engine/pump.h"
 #include "hub/hub.h"
+#include "transport/tls.h"
 #include "upgrade/session.h"
 
 /* How long Python may take to close a session that was shut down. */

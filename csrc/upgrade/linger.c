@@ -13,10 +13,18 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
+#include "base/clock.h"
+#include "daemon.h"
+#include "engine/pump.h"
+#include "transport/relay.h"
+#include "transport/tls.h"
 #include "upgrade/session.h"
 
 #define LINGER_MS 1000

@@ -6,10 +6,22 @@
  * here; linger.c does the rest on a thread that may.
  */
 #include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 
 #include "upgrade/session.h"
+#include "api/session.h"
+#include "base/slots.h"
+#include "daemon.h"
+#include "engine/pump.h"
+#include "engine/select.h"
+#include "hub/hub.h"
+#include "transport/relay.h"
+#include "transport/tls.h"
 
 /* Guards the table, every state and every list of closing sessions.  Under it
    nothing of Python's or of libmicrohttpd's is called. */

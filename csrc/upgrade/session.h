@@ -3,10 +3,21 @@
  * A session, for the files that deal with them: session.c has the table,
  * linger.c their end.
  */
-#ifndef PYMHD_SESSION_H
-#define PYMHD_SESSION_H
+#pragma once
 
-#include "transport/relay.h"
+#include <semaphore.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <microhttpd.h>
+
+#include "engine/pump.h"
+
+struct link;
+struct pymhd_daemon;
+struct pymhd_select;
+struct relay;
+struct tls;
 
 /* FLUSHING: over TLS, what Python wrote before it closed is on its way out. */
 enum state { LIVE, CLOSING, FLUSHING, LINGERING };
@@ -84,4 +95,78 @@ struct session *
 sessions_take_live (struct pymhd_daemon *daemon,
                     uint32_t *at);
 
-#endif
+/* Takes what it needs for TLS over, of which one is NULL at least.  NULL if memory
+   is short, or stop() has ended them all. */
+struct session *
+session_new (struct pymhd_daemon *daemon,
+             int fd,
+             struct relay *relay,
+             struct tls *tls,
+             struct MHD_UpgradeResponseHandle *urh,
+             struct link *link,
+             int64_t *token);
+
+/* "per-connection", in stop(): lets go every connection's thread that waits; no
+   other one will. */
+void
+sessions_release (struct pymhd_daemon *daemon);
+
+void
+sessions_forked (void);
+
+/* The pump: takes the connections out of sets to watch. */
+void
+sessions_unset (struct pymhd_daemon *daemon,
+                struct pymhd_select *sets);
+
+/* Any thread: whether somebody has closed it. */
+bool
+session_is_closing (struct session *session);
+
+/* --- idle.c --- */
+
+/* The pump: ends sessions that have been idle for too long.  Milliseconds until
+   it is to be called again, -1 for never. */
+int64_t
+sessions_idle (struct pymhd_daemon *daemon);
+
+/* --- linger.c: how they end --- */
+
+/* "per-connection": waits until Python closes the session, then closes it
+   for libmicrohttpd on this, the connection's own thread. */
+void
+session_wait (struct session *session);
+
+/* The pump: closes what Python has closed since. */
+void
+sessions_close_pending (struct pymhd_daemon *daemon);
+
+/* The pump: closes the session of a link that has left the hub.  RESET: the peer
+   has ended it with an error. */
+void
+session_leave_hub (struct pymhd_daemon *daemon,
+                   int64_t token,
+                   bool reset);
+
+/* The pump: epoll says that a lingering session has input or has ended. */
+void
+session_readable (struct watcher *watcher);
+
+/* The pump: begins to move what comes over TLS. */
+void
+session_begin (struct session *session);
+
+/* The pump, when all that epoll said has been read: moves what is ready over
+   TLS. */
+void
+sessions_relay (struct pymhd_daemon *daemon);
+
+/* The pump: ends sessions that lingered too long.  Milliseconds until the
+   next one, -1 for none. */
+int
+sessions_linger (struct pymhd_daemon *daemon);
+
+/* The pump, in stop(): closes every session of the daemon now; there will be no
+   others. */
+void
+sessions_end (struct pymhd_daemon *daemon);

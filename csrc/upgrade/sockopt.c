@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "api/session.h"
 #include "upgrade/session.h"
 
 

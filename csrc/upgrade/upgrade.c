@@ -9,12 +9,26 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "upgrade/upgrade.h"
+#include "api/batch.h"
+#include "api/callbacks/events.h"
+#include "api/session.h"
+#include "api/upgrade.h"
+#include "base/bytes.h"
+#include "base/log.h"
+#include "daemon.h"
+#include "engine/pump.h"
+#include "http/request.h"
+#include "mhd/client.h"
 #include "transport/relay.h"
+#include "transport/tls.h"
+#include "upgrade/session.h"
 
 /* As libmicrohttpd's experimental interface has it: NULL for a NULL handler
    or without memory, "Connection: Upgrade" added, the handler called once for

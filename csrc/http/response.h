@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Responses that Python objects, requests and threads share.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <microhttpd.h>
+
+struct pymhd_response;
+
+enum refusal { BAD_REQUEST, TOO_LARGE, FAILED, UNAVAILABLE, REFUSALS };
+
+/* One of our own short answers; it closes the connection. */
+struct pymhd_response *
+response_refusal (enum refusal which);
+
+/* A response for one request; the caller destroys it.  NULL if memory is
+   short or libmicrohttpd refuses a field. */
+struct MHD_Response *
+response_once (const char *body,
+               size_t body_size,
+               const char *fields,
+               size_t fields_size);
+
+enum MHD_Result
+response_queue (struct pymhd_response *response,
+                struct MHD_Connection *connection);
+
+bool
+response_upgrades (const struct pymhd_response *response);
+
+/* Destroys what finalizers have left.  Called where no lock of
+   libmicrohttpd's is held. */
+void
+response_drain (void);

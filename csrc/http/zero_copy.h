@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Bodies that are sent from Python's memory.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <microhttpd.h>
+
+/* A response with the body that pymhd_lend() has announced, which stays where it
+   is.  NULL, and it has been given back, if memory is short.  Any thread. */
+struct MHD_Response *
+lent_response (const char *body,
+               size_t size);
+
+/* Whether pymhd_lent_take() has something to give.  Any thread. */
+bool
+lent_is_returned (void);
+
+void
+lent_forked (void);

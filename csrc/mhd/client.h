@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The connections that a daemon has accepted.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <microhttpd.h>
+
+struct pymhd_daemon;
+struct watcher;
+
+/* MHD_AcceptPolicyCallback */
+enum MHD_Result
+client_policy (void *cls,
+               const struct sockaddr *address,
+               socklen_t size);
+
+/* MHD_NotifyConnectionCallback */
+void
+client_notify (void *cls,
+               struct MHD_Connection *connection,
+               void **socket_context,
+               enum MHD_ConnectionNotificationCode code);
+
+/* The driver, inside the upgrade handler: its end is the session's business now.
+   With HAND_OVER its descriptor may stay in epoll: true if it is there, for the caller
+   to pump_rewatch() or to pump_unwatch() it. */
+bool
+client_upgraded (struct pymhd_daemon *daemon,
+                 struct MHD_Connection *connection,
+                 bool hand_over);
+
+/* The pump: epoll says that a client has ended its half. */
+void
+client_hung_up (struct pymhd_daemon *daemon,
+                struct watcher *watcher);
+
+/* The pump, when it has dealt with all that epoll said and libmicrohttpd has run:
+   lets that know of ends.  True if it has to be asked again soon. */
+bool
+clients_tend (struct pymhd_daemon *daemon);
+
+/* Beside libmicrohttpd's own threads, which are to have no connections any more when
+   it is stopped: up to 0.9.77 it forgets the response to a malformed request that one
+   of them meets then, and crashes.  They have been told to accept nobody. */
+void
+clients_leave (struct pymhd_daemon *daemon);
+
+/* The peer of a connection as text, "" if there is none to tell. */
+const char *
+client_address (struct MHD_Connection *connection);
+
+void
+clients_forked (struct pymhd_daemon *daemon);
