@@ -20,6 +20,14 @@ from cffi import FFI
 
 ROOT = Path(__file__).parent
 FLOOR = "0.9.72"
+INSTALL_CC = (
+    "install gcc and libc6-dev (Debian, Ubuntu), gcc and glibc-devel (Fedora), gcc and "
+    "musl-dev (Alpine) or gcc (Arch)"
+)
+INSTALL_PYTHON = (
+    "install python3-dev (Debian, Ubuntu, Alpine) or python3-devel (Fedora), of the "
+    f"Python that builds this, {sysconfig.get_python_version()}"
+)
 INSTALL = (
     "install libmicrohttpd-dev (Debian, Ubuntu, Alpine), libmicrohttpd-devel (Fedora) "
     "or libmicrohttpd (Arch, Homebrew)"
@@ -59,10 +67,20 @@ def pkg_config(option: str, default: str) -> list[str]:
     return shlex.split(known or default)
 
 
+def check_compiler() -> None:
+    """Ask for what every extension needs, which is packaged apart from Python."""
+    if not shutil.which(CC[0]):
+        fail(f"there is no C compiler {CC[0]!r}; {INSTALL_CC}, or name one in CC")
+    includes = [f"-I{sysconfig.get_path(name)}" for name in ("include", "platinclude")]
+    preprocess = [*CC, *CFLAGS, *includes, "-E", "-xc", "-"]
+    for header, install in ("limits.h", INSTALL_CC), ("Python.h", INSTALL_PYTHON):
+        # An #error or another header that is missing counts as much.
+        if run(preprocess, f"#include <{header}>\n") is None:
+            fail(f"the C compiler does not find {header}; {install}")
+
+
 def header_version(cflags: list[str]) -> int:
     """Return MHD_VERSION without running what was compiled."""
-    if not shutil.which(CC[0]):
-        fail(f"there is no C compiler {CC[0]!r}; install one, or name one in CC")
     source = "#include <microhttpd.h>\nMHD_VERSION\n"
     if (text := run([*CC, *CFLAGS, *cflags, "-E", "-xc", "-"], source)) is None:
         fail(f"the C compiler does not find microhttpd.h; {INSTALL}")
@@ -103,6 +121,7 @@ def bare(header: str) -> str:
 
 def build() -> FFI:
     cflags, libs = pkg_config("--cflags", ""), pkg_config("--libs", "-lmicrohttpd")
+    check_compiler()
     version = header_version(cflags)
     if version < packed(FLOOR):
         fail(f"libmicrohttpd {FLOOR} is needed, but MHD_VERSION is {version:#010x}")

@@ -103,8 +103,7 @@ struct pymhd_daemon
 };
 
 void
-daemon_called_back (struct pymhd_daemon *daemon,
-                    bool upgraded);
+daemon_called_back (struct pymhd_daemon *daemon);
 
 /* Takes the events of the listening socket from libmicrohttpd's own epoll thread,
    which does not know.  MHD_quiesce_daemon() may abort the process beside that

@@ -24,6 +24,9 @@ from pymhd.response import Response
 from pymhd.tls import TLS, TLSInfo
 from pymhd.upgrade import Upgraded
 
+# pyproject.toml reads it here.
+__version__ = "0.1.0"
+
 __all__ = [
     "TLS",
     "Address",

@@ -2,18 +2,16 @@
 """The commands behind ``python -m pymhd``."""
 
 import argparse
-import importlib.metadata
 import sys
 from collections.abc import Sequence
 
-from pymhd import _connect, _demo, _serve
+from pymhd import __version__, _connect, _demo, _serve
 from pymhd._library import lib, to_str
 
 
 def _versions() -> str:
     library = to_str(lib.MHD_get_version())
-    package = importlib.metadata.version("pymhd-cffi")
-    return f"pymhd {package} (libmicrohttpd {library})"
+    return f"pymhd {__version__} (libmicrohttpd {library})"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="An HTTP server with a real protocol switch, on libmicrohttpd.",
     )
     parser.add_argument("--version", action="store_true", help="print the versions")
-    commands = parser.add_subparsers(title="commands", metavar="")
+    commands = parser.add_subparsers(title="commands")
     demo = commands.add_parser("demo", help="start a small server to try things on")
     _demo.add_arguments(demo)
     demo.set_defaults(run=_demo.run)

@@ -3,6 +3,7 @@
 
 import argparse
 import errno
+import html
 import importlib.resources
 import re
 import signal
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Callable
 
 import pymhd
+from pymhd._command import command
 
 _MORE_PORTS = 20
 
@@ -22,7 +24,9 @@ def _page(request: pymhd.Request) -> pymhd.Response:
     if not re.fullmatch(r"[\w.:\[\]-]+", address, re.ASCII):
         address = "127.0.0.1"
     text = importlib.resources.files("pymhd").joinpath("demo.html").read_text("utf-8")
-    page = string.Template(text).substitute(address=address)
+    url = f"http://{address}/echo"
+    connect = html.escape(command("connect", url, "--protocol", "echo"))
+    page = string.Template(text).substitute(command=connect)
     return pymhd.Response(
         page.encode(),
         headers={
@@ -102,7 +106,7 @@ def _serve(port: int) -> None:
             f"pymhd is listening on {url}/\n"
             "Open it in a browser, or try these, and stop with Ctrl-C:\n"
             f"  curl '{url}/hello?name=you'\n"
-            f"  python -m pymhd connect {url}/echo --protocol echo",
+            f"  {command('connect', url + '/echo', '--protocol', 'echo')}",
             flush=True,
         )
         daemon.wait()

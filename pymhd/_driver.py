@@ -110,12 +110,14 @@ class Driver:
             self._thread.join()
 
     def _run(self) -> None:
+        process = os.getpid()
         try:
             self._drive()
         except BaseException as error:
             _log.report("the thread that runs libmicrohttpd failed", error)
         finally:
             self._stop()
+            _live.end_in_child(process)
 
     def _stop(self) -> None:
         try:

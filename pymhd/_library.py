@@ -15,10 +15,22 @@ _INSTALL = (
     "(Fedora, Alpine, Arch, Homebrew), and build pymhd again if it was built against "
     "another one"
 )
+_BUILD = (
+    "pymhd has not been built for this Python here: pip install . does that in its "
+    "source folder, or ./dev demo, which makes .venv/bin/python"
+)
+_CFFI = (
+    "pymhd needs cffi, which this Python lacks: pip install cffi, or start the Python "
+    "that pymhd was installed with"
+)
 
 try:
     from pymhd._mhd import ffi, lib
 except ImportError as error:
+    if isinstance(error, ModuleNotFoundError):
+        missing = {"pymhd._mhd": _BUILD, "_cffi_backend": _CFFI}.get(error.name or "")
+        if missing is not None:
+            raise ImportError(missing) from error
     if "undefined symbol: MHD_" in str(error) or "libmicrohttpd" in str(error):
         raise ImportError(
             "pymhd cannot use the libmicrohttpd of this system: it is missing, older "

@@ -9,6 +9,7 @@ something behind on every foreign thread. The thread lives as long as a daemon d
 """
 
 import contextlib
+import functools
 import logging
 import sys
 import threading
@@ -31,8 +32,13 @@ _thread: threading.Thread | None = None
 
 
 def name_of(function: object) -> str:
-    """Name a callable of the user's, whose own repr() might fail."""
-    name = getattr(type(function), "__name__", "?")
+    """Name a callable of the user's, whose own repr() might fail.
+
+    A partial has the name of what it calls, an instance that of its class.
+    """
+    while isinstance(function, functools.partial):
+        function = function.func
+    name = getattr(type(function), "__qualname__", "?")
     with contextlib.suppress(BaseException):
         name = str(getattr(function, "__qualname__", name))
     return name
@@ -69,7 +75,7 @@ def _drain() -> None:
     line = ffi.new("char[]", _LINE_SIZE)
     while (size := lib.pymhd_log_next(line, _LINE_SIZE)) >= 0:
         text = copy_bytes(line, size).decode("utf-8", "replace")
-        log(logging.INFO, f"libmicrohttpd: {text}")
+        log(logging.INFO, text)
     if dropped := lib.pymhd_log_dropped():
         log(logging.WARNING, f"{dropped} log lines of libmicrohttpd's were dropped")
     while True:

@@ -3,11 +3,12 @@
 
 import itertools
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
 
-from pymhd import _log
+from pymhd import _live, _log
 from pymhd.errors import StateError
 from pymhd.upgrade import Upgraded
 
@@ -48,6 +49,7 @@ class Sessions:
             raise
 
     def _serve(self, target: Target, stream: Upgraded) -> None:
+        process = os.getpid()
         try:
             target(stream)
         except (ConnectionError, StateError) as error:
@@ -59,6 +61,7 @@ class Sessions:
             )
         finally:
             stream.close()
+            _live.end_in_child(process)
             del self._threads[threading.current_thread()]
 
     def close_own(self) -> None:

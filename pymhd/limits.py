@@ -48,8 +48,8 @@ class Limits:
     """Seconds without a byte in either direction until an upgraded connection is
     closed; 0: never. ``Response.for_upgrade(idle_timeout=)`` overrides it. First
     the socket is shut down, so that whoever is blocked on it sees its end; a second
-    later it is closed in any case; a protocol's connection is lost by a
-    ``TimeoutError`` then."""
+    later it is closed in any case. A protocol's connection is lost at once, by a
+    ``TimeoutError``."""
 
     def __post_init__(self) -> None:
         least = {"connections": 1, "memory": 1024}

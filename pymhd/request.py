@@ -152,7 +152,10 @@ class Request:
 
     @property
     def client(self) -> Address:
-        """The peer's address, as :meth:`socket.socket.getpeername` gives it."""
+        """The peer's address, as :meth:`socket.socket.getpeername` gives it.
+
+        Over IPv4 it is an IPv4 address, also where the socket serves IPv6 as well.
+        """
         host, *numbers = self._head()[_CLIENT].partition("\t")[0].split(" ")
         match [int(number) for number in numbers]:
             case [port]:

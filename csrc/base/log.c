@@ -17,6 +17,8 @@
 
 #define LINES 256
 #define LINE_SIZE 256
+#define FROM_MHD "libmicrohttpd: "
+#define FROM_MHD_SIZE (sizeof (FROM_MHD) - 1)
 #define NAP_NS (10 * 1000 * 1000)
 
 /* A leaf: under it nothing is called but memcpy. */
@@ -44,15 +46,16 @@ add (const char *line)
 
 static void
 format_line (char *line,
+             int room,
              const char *format,
              va_list arguments)
 {
   int size;
 
-  memset (line, 0, LINE_SIZE);
-  size = vsnprintf (line, LINE_SIZE, format, arguments);
-  if (size >= LINE_SIZE)
-    size = LINE_SIZE - 1;
+  memset (line, 0, (size_t) room);
+  size = vsnprintf (line, (size_t) room, format, arguments);
+  if (size >= room)
+    size = room - 1;
   while ( (0 < size) && ('\n' == line[size - 1]) )
     line[--size] = '\0';
 }
@@ -85,11 +88,13 @@ log_mhd (void *cls,
          va_list arguments)
 {
   struct pymhd_daemon *const daemon = cls;
-  char line[LINE_SIZE];
+  char line[LINE_SIZE] = FROM_MHD;
+  char *const said = line + FROM_MHD_SIZE;
 
-  format_line (line, format, arguments);
+  format_line (said, (int) (LINE_SIZE - FROM_MHD_SIZE), format, arguments);
   (void) pthread_mutex_lock (&daemon->lock);
-  memcpy (daemon->reason, line, LINE_SIZE);
+  _Static_assert (LINE_SIZE <= sizeof (daemon->reason), "a reason is a line");
+  memcpy (daemon->reason, said, LINE_SIZE - FROM_MHD_SIZE);
   (void) pthread_mutex_unlock (&daemon->lock);
   add (line);
   note_short_descriptors (daemon, line);
@@ -105,7 +110,7 @@ log_line (const char *format,
   va_list arguments;
 
   va_start (arguments, format);
-  format_line (line, format, arguments);
+  format_line (line, LINE_SIZE, format, arguments);
   va_end (arguments);
   add (line);
 }

@@ -385,16 +385,13 @@ pymhd_daemon_upgraded (struct pymhd_daemon *daemon)
 
 
 /* A thread of libmicrohttpd's, back from a callback that may have forked: in the
-   child it must not go on, since it waits for descriptors of the parent's.  A
-   connection's own thread may: it has none but its own (clients_forked()), unless
-   that would wait for the end of a session. */
+   child it must not go on, since it waits for descriptors of the parent's.  Nor may
+   it return, which is an exit() where it is the only thread. */
 void
-daemon_called_back (struct pymhd_daemon *daemon,
-                    bool upgraded)
+daemon_called_back (struct pymhd_daemon *daemon)
 {
-  if ( (atomic_load (&daemon->dead)) &&
-       ( (upgraded) || (! daemon->per_connection) ) )
-    exit (EXIT_SUCCESS);
+  if (atomic_load (&daemon->dead))
+    _exit (EXIT_SUCCESS);       /* what atexit() would run is the parent's */
 }
 
 

@@ -172,7 +172,7 @@ ask (struct request *request)
   if (daemon->calls_back)
   {
     request->shared = pymhd_on_request (daemon->owner, &event, head->at);
-    daemon_called_back (daemon, false);
+    daemon_called_back (daemon);
     return NULL == request->shared ? FAILED : REFUSALS;
   }
   before = daemon->text.size;

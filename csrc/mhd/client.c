@@ -64,7 +64,14 @@ format_address (char *text,
   text[0] = '\0';
   if (NULL == address)
     return;
-  if (AF_INET == address->sa_family)
+  if ( (AF_INET6 == address->sa_family) &&
+       (IN6_IS_ADDR_V4MAPPED (&v6->sin6_addr)) )
+  {
+    /* IPv4, on a socket for both: as on one for IPv4 alone. */
+    (void) inet_ntop (AF_INET, &v6->sin6_addr.s6_addr[12], host, sizeof (host));
+    (void) snprintf (text, size, "%s %u", host, ntohs (v6->sin6_port));
+  }
+  else if (AF_INET == address->sa_family)
   {
     (void) inet_ntop (AF_INET, &v4->sin_addr, host, sizeof (host));
     (void) snprintf (text, size, "%s %u", host, ntohs (v4->sin_port));

@@ -115,11 +115,7 @@ look (struct session *session,
   if (session->struck)
   {
     session->limit_ms = 0;
-    /* A protocol that is paused, or goes on after the end of its input. */
-    if (NULL != session->link)
-      hub_lose (session->link, ETIMEDOUT);
-    else
-      session_close_locked (session);
+    session_close_locked (session);
   }
   else if (quiet < session->limit_ms)
     session->due_ms = now + session->limit_ms - quiet;
@@ -134,6 +130,12 @@ look (struct session *session,
     session_shutdown (session, SHUT_RDWR);
     log_line ("an upgraded connection was idle for %.3g s and is closed",
               (double) session->limit_ms / 1000);
+    if (NULL != session->link)
+    {
+      /* A protocol is told why, instead of an end of input. */
+      session->limit_ms = 0;
+      hub_lose (session->link, ETIMEDOUT);
+    }
   }
 }
 

@@ -138,7 +138,7 @@ call_back (struct pymhd_daemon *daemon,
     pymhd_on_abandoned (daemon->owner, event->request);
   }
   free (early.at);
-  daemon_called_back (daemon, true);
+  daemon_called_back (daemon);
   if (daemon->per_connection)
     session_wait (session);
   return done;

@@ -2,10 +2,12 @@
 """``python -m pymhd demo`` as a program, and the other commands with it."""
 
 import contextlib
+import html
 import http.client
-import importlib.metadata
 import itertools
+import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -13,8 +15,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+import pymhd
 
 TIMEOUT = 30.0
 PYMHD = [sys.executable, "-m", "pymhd"]
@@ -22,11 +27,19 @@ PYMHD = [sys.executable, "-m", "pymhd"]
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 
 
+class Demo(subprocess.Popen[str]):
+    """The demo's process."""
+
+    announced = ""
+    """What it has printed when it began to listen."""
+
+
 @contextlib.contextmanager
-def running(port: int = 0) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def running(port: int = 0, cwd: Path | None = None) -> Iterator[tuple["Demo", int]]:
     """Run the demo, and yield it with the port that it names."""
-    with subprocess.Popen(
+    with Demo(
         [*PYMHD, "demo", "--port", str(port)],
+        cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -35,14 +48,14 @@ def running(port: int = 0) -> Iterator[tuple[subprocess.Popen[str], int]]:
         watchdog.start()
         try:
             assert demo.stdout is not None
-            announced = "".join(itertools.islice(demo.stdout, 4))
+            demo.announced = announced = "".join(itertools.islice(demo.stdout, 4))
             watchdog.cancel()
             found = re.match(r"pymhd is .* http://127\.0\.0\.1:(\d+)/\n", announced)
             assert found, announced
             url = f"http://127.0.0.1:{found[1]}"
             assert f"  curl '{url}/hello?name=you'\n" in announced
-            command = f"  python -m pymhd connect {url}/echo --protocol echo\n"
-            assert announced.endswith(command)
+            end = f" -m pymhd connect {url}/echo --protocol echo\n"
+            assert announced.endswith(end)
             yield demo, int(found[1])
         finally:
             watchdog.cancel()
@@ -87,8 +100,70 @@ def test_the_page_names_the_host_that_was_asked_if_it_is_one(
     port: int, host: str, shown: str
 ) -> None:
     _, page = ask(port, "GET", "/", {"Host": host})
-    assert f"pymhd connect http://{shown}/echo --protocol echo<" in page
+    url = shlex.quote(f"http://{shown}/echo")
+    assert f"pymhd connect {url} --protocol echo<" in html.unescape(page)
     assert page.count(host) == (host == shown)
+
+
+@pytest.mark.parametrize("where", ["printed", "on the page"])
+def test_the_command_works_as_printed_from_any_folder(
+    where: str, tmp_path: Path
+) -> None:
+    """Also from a folder with the sources alone, where no pymhd is installed."""
+    with running(cwd=tmp_path) as (demo, port):
+        page = html.unescape(ask(port, "GET", "/")[1])
+        text = demo.announced if where == "printed" else page
+        found = re.search(
+            r"(?:^  |<code>)(\S.* -m pymhd connect .* echo)", text, re.MULTILINE
+        )
+        assert found, text
+        result = subprocess.run(
+            found[1],
+            shell=True,
+            cwd="/",
+            env={"PATH": "/usr/bin:/bin"},
+            input=b"hello",
+            capture_output=True,
+            timeout=TIMEOUT,
+        )
+    assert (result.returncode, result.stdout) == (0, b"hello"), result.stderr
+
+
+def test_a_command_names_the_folders_that_python_would_not_find(
+    tmp_path: Path,
+) -> None:
+    """And quotes those whose names have blanks in them."""
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    (folder / "pymhd").symlink_to(Path(pymhd.__file__).parent)
+    # Where an installation in this environment is not seen.
+    code = """if True:
+        import sys
+        sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in repr(f)]
+        sys.path[:] = [p for p in sys.path if p != sys.argv[2]]
+        sys.path.insert(0, sys.argv[1])
+        from pymhd._command import command
+        print(command("--version"))
+    """
+    source = str(Path(pymhd.__file__).parent.parent)
+    result = subprocess.run(
+        [sys.executable, "-c", code, folder, source],
+        env=os.environ | {"PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+    )
+    assert f"'PYTHONPATH={folder}'" in result.stdout, result.stderr
+
+
+def test_an_unknown_command_is_told_which_there_are() -> None:
+    """With their names, and not with a hint to look for help."""
+    result = subprocess.run(
+        [*PYMHD, "foo"], capture_output=True, text=True, timeout=TIMEOUT
+    )
+    assert result.returncode == 2
+    for command in ("foo", "demo", "serve", "connect"):
+        assert command in result.stderr.splitlines()[-1]
 
 
 def test_hello_greets_whom_the_query_names(port: int) -> None:
@@ -198,7 +273,7 @@ def test_the_version_names_the_package_and_the_library() -> None:
     result = subprocess.run(
         [*PYMHD, "--version"], capture_output=True, text=True, timeout=TIMEOUT
     )
-    version = re.escape(importlib.metadata.version("pymhd-cffi"))
+    version = re.escape(pymhd.__version__)
     library = r"libmicrohttpd \d+\.\d+\.\d+"
     assert re.fullmatch(rf"pymhd {version} \({library}\)\n", result.stdout)
 

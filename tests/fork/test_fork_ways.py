@@ -77,6 +77,54 @@ def test_a_child_that_returns_from_the_handler_answers_nobody(mode: Mode) -> Non
 
 
 @each_mode
+def test_a_child_that_returns_runs_nothing_that_the_parent_runs_at_its_exit(
+    mode: Mode,
+) -> None:
+    """Other libraries' atexit handlers in C are the parent's, as their state is."""
+    code = """
+        import atexit, ctypes
+        libc = ctypes.CDLL(None)
+        assert not libc.__cxa_atexit(libc.abort, None, None)
+        def leave():  # before the parent does it, too
+            sys.stdout.flush()
+            os._exit(0)
+        atexit.register(leave)
+        pids = queue.SimpleQueue()
+        def fork():
+            pid = os.fork()
+            if pid:
+                pids.put(pid)
+            else:
+                signal.alarm(5)
+            return pid
+        def forking(request):
+            fork()
+            return pymhd.Response(b"hello")
+        def session(stream):
+            if fork():
+                stream.sendall(b"session")
+        switches = dict(
+            thread=pymhd.Response.for_upgrade(session, "thread"),
+            inline=pymhd.Response.for_upgrade(session, "inline", run="inline"),
+        )
+        def either(request):
+            return switches.get(request.headers.get("Upgrade")) or forking(request)
+        def child_ends():
+            status = os.waitpid(pids.get(timeout=5), 0)[1]
+            assert not os.WIFSIGNALED(status), os.WTERMSIG(status)
+        with pymhd.Daemon(either, **in_mode(MODE)) as other:
+            with connect(other) as sock:
+                answers(sock)
+            child_ends()
+            for run in switches:
+                with upgraded(other, run) as sock:
+                    assert read_exactly(sock, 7) == b"session"
+                child_ends()
+    """
+    assert run_forking(mode, code) == GOOD
+
+
+@each_mode
 def test_a_session_may_fork(mode: Mode) -> None:
     """A child that speaks to the client on its own copy, and closes it."""
     code = """

@@ -34,12 +34,32 @@ def build(**variables: str) -> str:
     return done.stderr.splitlines()[-1]
 
 
-def test_a_missing_header_names_the_packages() -> None:
+def test_a_missing_header_names_the_packages(tmp_path: Path) -> None:
     """Of every system that is known."""
-    sentence = build(CFLAGS="-nostdinc", CPPFLAGS="")
+    (tmp_path / "microhttpd.h").write_text("#error this header is missing\n")
+    sentence = build(CFLAGS=f"-I{tmp_path}", CPPFLAGS="")
     assert "does not find microhttpd.h" in sentence
     for package in ("libmicrohttpd-dev", "libmicrohttpd-devel", "Arch", "Homebrew"):
         assert package in sentence
+
+
+@pytest.mark.parametrize(
+    ("missing", "packages"),
+    [
+        ("limits.h", ["libc6-dev", "glibc-devel", "musl-dev"]),
+        ("Python.h", ["python3-dev", "python3-devel"]),
+        ("microhttpd.h", ["libmicrohttpd-dev", "libmicrohttpd-devel"]),
+    ],
+)
+def test_a_missing_header_is_one_sentence_with_its_package(
+    tmp_path: Path, missing: str, packages: list[str]
+) -> None:
+    """The C library's, Python's or libmicrohttpd's, and no word of the compiler's."""
+    (tmp_path / missing).write_text("#error this header is missing\n")
+    sentence = build(CFLAGS=f"-I{tmp_path}", CPPFLAGS="")
+    begin = f"pymhd: the C compiler does not find {missing}; install "
+    assert sentence.startswith(begin)
+    assert all(package in sentence for package in packages)
 
 
 def test_a_missing_library_names_the_packages() -> None:
@@ -66,7 +86,9 @@ def test_a_header_that_is_too_old_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_compiler_is_named() -> None:
     """As CC says it."""
-    assert "no-such-compiler" in build(CC="no-such-compiler")
+    sentence = build(CC="no-such-compiler")
+    assert "no-such-compiler" in sentence
+    assert "install gcc" in sentence
 
 
 @pytest.mark.parametrize("without_gil", [0, 1])

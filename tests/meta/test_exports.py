@@ -4,6 +4,7 @@
 import ast
 import dataclasses
 import importlib
+import importlib.metadata
 import importlib.resources
 import inspect
 import itertools
@@ -37,6 +38,11 @@ MODULES = public_modules()
 def public_names() -> set[str]:
     """Return what the public modules offer for the package to gather."""
     return {name for module in MODULES.values() for name in module.__all__}
+
+
+def test_the_version_is_that_of_the_distribution() -> None:
+    """It is written once, and installed with it."""
+    assert pymhd.__version__ == importlib.metadata.version("pymhd-cffi")
 
 
 CLASSES = [

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """``Request.client``: the peer's address, of every family."""
 
+import contextlib
 import socket
 from pathlib import Path
 
+import pytest
 from live import Mode, Serve, connect, connect_to, read_to_end
-from marks import each_mode, needs_ipv6
+from marks import each_mode, every_mode, needs_ipv6
 from messages import head
 
 import pymhd
@@ -41,6 +43,33 @@ def test_the_client_over_ipv6_has_four_parts(serve: Serve, mode: Mode) -> None:
         sock.sendall(head())
         read_to_end(sock)
         assert found == [sock.getsockname()]
+
+
+@needs_ipv6
+@every_mode
+@pytest.mark.parametrize("given", ["host", "sock"])
+def test_a_client_over_ipv4_has_an_ipv4_address_on_a_socket_for_both(
+    serve: Serve, mode: Mode, given: str
+) -> None:
+    """Not "::ffff:127.0.0.1", which matches nobody's list of addresses."""
+    found: list[pymhd.request.Address] = []
+
+    def handler(request: pymhd.Request) -> pymhd.Response:
+        found.append(request.client)
+        return pymhd.Response()
+
+    with contextlib.ExitStack() as stack:
+        if given == "host":
+            daemon = serve(handler, host=None, threads=mode)
+        else:
+            sock = socket.create_server(
+                ("", 0), family=socket.AF_INET6, dualstack_ipv6=True
+            )
+            daemon = serve(handler, sock=stack.enter_context(sock), threads=mode)
+        client = stack.enter_context(connect_to(("127.0.0.1", daemon.port), 2))
+        client.sendall(head())
+        read_to_end(client)
+        assert found == [client.getsockname()]
 
 
 @each_mode

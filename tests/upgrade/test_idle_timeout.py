@@ -95,14 +95,14 @@ def test_a_stream_that_nobody_closes_is_closed_for_good(
 
 
 @over_tls_too(every_mode)
-@pytest.mark.parametrize("kind", ["paused", "goes on"])
-def test_a_protocol_that_does_not_close_is_closed_for_good(
+@pytest.mark.parametrize("kind", ["usual", "paused", "goes on"])
+def test_the_connection_of_a_protocol_is_lost_by_a_timeout_error(
     serve: Serve, mode: Mode, kind: str
 ) -> None:
-    """One that does not read, or that stays when its input has ended."""
+    """Also one that does not read, or that would stay when its input has ended."""
     protocol = Recorder(
         made=lambda protocol: kind == "paused" and protocol.transport.pause_reading(),
-        eof=lambda protocol: True,
+        eof=lambda protocol: kind == "goes on",
     )
     switch = pymhd.Response.for_upgrade(
         lambda: protocol, "echo", run="hub", idle_timeout=IDLE
