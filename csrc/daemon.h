@@ -19,7 +19,9 @@
 
 #include "api/batch.h"
 #include "base/bytes.h"
+#include "base/poller.h"
 #include "base/slots.h"
+#include "base/wakeup.h"
 #include "engine/select.h"
 #include "http/response.h"
 
@@ -56,7 +58,7 @@ struct pymhd_daemon
   atomic_bool deaf;             /* quiesced in epoll's stead */
   atomic_bool dead;             /* we are a fork's child: nothing may be called */
 
-  /* A leaf: guards clients, reason, and stop_fd and wake_fd against their end. */
+  /* A leaf: guards clients, reason and listen_fd. */
   pthread_mutex_t lock;
   struct client *clients;
   struct client *hung_up;       /* whose end libmicrohttpd may not know */
@@ -64,11 +66,13 @@ struct pymhd_daemon
   char reason[256];             /* the last line that libmicrohttpd logged */
   int listen_fd;                /* libmicrohttpd's to close, unless quiesced */
   bool quiesced;
-  int stop_fd;                  /* readable once stop() has begun */
+  struct wakeup stop;           /* readable once stop() has begun */
 
-  /* The pump's: only its driver touches them, but for wake_fd. */
-  int epoll_fd;
-  int wake_fd;                  /* readable: pymhd_pump() has something to do */
+  /* The pump's: only its driver touches them, but for wakeup. */
+  struct poller poller;
+  struct wakeup wakeup;         /* readable: pymhd_pump() has something to do */
+  struct watcher on_wakeup;
+  struct watcher on_mhd;
   int mhd_epoll_fd;
   struct pymhd_select sets;
   bool mhd_is_ready;            /* epoll has said so */

@@ -10,7 +10,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,6 +17,8 @@
 #include "api/process.h"
 #include "api/response.h"
 #include "base/log.h"
+#include "base/poller.h"
+#include "base/wakeup.h"
 #include "daemon.h"
 #include "engine/pump.h"
 #include "http/request.h"
@@ -51,8 +52,10 @@ pymhd_daemon_new (int64_t owner)
   if (NULL == daemon)
     return NULL;
   daemon->owner = owner;
-  daemon->listen_fd = daemon->stop_fd = -1;
-  daemon->epoll_fd = daemon->wake_fd = daemon->mhd_epoll_fd = -1;
+  daemon->listen_fd = daemon->mhd_epoll_fd = -1;
+  daemon->poller.fd = daemon->wakeup.fd = daemon->stop.fd = -1;
+  wakeup_init (&daemon->wakeup);
+  wakeup_init (&daemon->stop);
   (void) pthread_mutex_init (&daemon->lock, NULL);
   (void) pthread_mutex_lock (&lock);
   daemon->next = daemons;
@@ -202,8 +205,9 @@ pymhd_daemon_start (struct pymhd_daemon *daemon,
   daemon->client_ca = NULL != settings->client_ca;
   daemon->body_limit = settings->body;
   daemon->connection_limit = settings->connections;
-  daemon->stop_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
-  error = -1 == daemon->stop_fd ? errno : pump_open (daemon);
+  error = wakeup_open (&daemon->stop);
+  if (0 == error)
+    error = pump_open (daemon);
   (void) fstat (settings->listen_fd, &before);
   if (0 == error)
     error = make_refusals (daemon) ? 0 : ENOMEM;
@@ -240,13 +244,8 @@ pymhd_daemon_reason (struct pymhd_daemon *daemon)
 void
 pymhd_daemon_refuse (struct pymhd_daemon *daemon)
 {
-  const uint64_t one = 1;
-
   atomic_store (&daemon->refusing, true);
-  (void) pthread_mutex_lock (&daemon->lock);
-  if (-1 != daemon->stop_fd)
-    (void) ! write (daemon->stop_fd, &one, sizeof (one));
-  (void) pthread_mutex_unlock (&daemon->lock);
+  wakeup_signal (&daemon->stop);
 }
 
 
@@ -294,10 +293,10 @@ close_descriptors (struct pymhd_daemon *daemon)
 {
   (void) pthread_mutex_lock (&daemon->lock);
   close_descriptor (&daemon->listen_fd);
-  close_descriptor (&daemon->stop_fd);
-  close_descriptor (&daemon->epoll_fd);
-  close_descriptor (&daemon->wake_fd);
   (void) pthread_mutex_unlock (&daemon->lock);
+  wakeup_close (&daemon->stop);
+  wakeup_close (&daemon->wakeup);
+  poller_close (&daemon->poller);
 }
 
 
@@ -402,6 +401,8 @@ disown (struct pymhd_daemon *daemon)
 {
   atomic_store (&daemon->dead, true);
   (void) pthread_mutex_init (&daemon->lock, NULL);
+  wakeup_init (&daemon->wakeup);
+  wakeup_init (&daemon->stop);
   clients_forked (daemon);
   close_descriptor (&daemon->mhd_epoll_fd);
   close_descriptors (daemon);

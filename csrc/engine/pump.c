@@ -11,21 +11,20 @@
  * Where libmicrohttpd has threads of its own, the rest is as here.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "engine/pump.h"
 #include "api/batch.h"
 #include "api/pump.h"
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/poller.h"
 #include "base/slots.h"
+#include "base/wakeup.h"
 #include "daemon.h"
 #include "engine/select.h"
 #include "http/request.h"
@@ -35,10 +34,8 @@
 #include "hub/hub.h"
 #include "mhd/accept.h"
 #include "mhd/client.h"
-#include "transport/relay.h"
 #include "upgrade/session.h"
 
-#define READY 256
 /* So long upgraded connections wait while requests follow one another at once. */
 #define OTHERS_MS 5
 /* What is kept of a batch's memory: more than most need. */
@@ -47,58 +44,28 @@
 /* How often libmicrohttpd is run beside a hub that is busy. */
 #define EACH_TURN 16
 
-static struct watcher mhd_watcher = { OF_MHD };
-static struct watcher wake_watcher = { OF_WAKE };
-
-
-int64_t
-monotonic_ms (void)
+static void
+pump_mhd_is_ready (struct watcher *watcher,
+                   uint32_t events)
 {
-  struct timespec now;
+  struct pymhd_daemon *const daemon
+    = (void *) ((char *) watcher - offsetof (struct pymhd_daemon, on_mhd));
 
-  (void) clock_gettime (CLOCK_MONOTONIC, &now);
-  return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+  (void) events;
+  daemon->mhd_is_ready = true;
 }
 
 
-static bool
-control (struct pymhd_daemon *daemon,
-         int operation,
-         int fd,
-         uint32_t events,
-         struct watcher *watcher)
+static void
+pump_woken (struct watcher *watcher,
+            uint32_t events)
 {
-  struct epoll_event event = { .events = events, .data.ptr = watcher };
+  struct pymhd_daemon *const daemon
+    = (void *) ((char *) watcher - offsetof (struct pymhd_daemon, on_wakeup));
 
-  return 0 == epoll_ctl (daemon->epoll_fd, operation, fd, &event);
-}
-
-
-bool
-pump_watch (struct pymhd_daemon *daemon,
-            int fd,
-            uint32_t events,
-            struct watcher *watcher)
-{
-  return control (daemon, EPOLL_CTL_ADD, fd, events, watcher);
-}
-
-
-bool
-pump_rewatch (struct pymhd_daemon *daemon,
-              int fd,
-              uint32_t events,
-              struct watcher *watcher)
-{
-  return control (daemon, EPOLL_CTL_MOD, fd, events, watcher);
-}
-
-
-void
-pump_unwatch (struct pymhd_daemon *daemon,
-              int fd)
-{
-  (void) epoll_ctl (daemon->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+  (void) events;
+  wakeup_clear (&daemon->wakeup);
+  sessions_close_pending (daemon);
 }
 
 
@@ -106,15 +73,18 @@ pump_unwatch (struct pymhd_daemon *daemon,
 int
 pump_open (struct pymhd_daemon *daemon)
 {
+  int error;
+
   if (! hub_open (daemon))
     return ENOMEM;
-  daemon->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
-  daemon->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if ( (-1 == daemon->epoll_fd) ||
-       (-1 == daemon->wake_fd) ||
-       (! pump_watch (daemon, daemon->wake_fd, EPOLLIN, &wake_watcher)) )
-    return errno;
-  return 0;
+  error = poller_open (&daemon->poller);
+  if (0 == error)
+    error = wakeup_open (&daemon->wakeup);
+  if (0 != error)
+    return error;
+  daemon->on_wakeup.ready = &pump_woken;
+  return poller_watch (&daemon->poller, daemon->wakeup.fd, EPOLLIN,
+                       &daemon->on_wakeup) ? 0 : errno;
 }
 
 
@@ -124,8 +94,9 @@ pump_drive (struct pymhd_daemon *daemon)
 {
   if (daemon->selects)
     return select_open (daemon);
-  return pump_watch (daemon, daemon->mhd_epoll_fd, EPOLLIN, &mhd_watcher)
-         ? 0 : errno;
+  daemon->on_mhd.ready = &pump_mhd_is_ready;
+  return poller_watch (&daemon->poller, daemon->mhd_epoll_fd, EPOLLIN,
+                       &daemon->on_mhd) ? 0 : errno;
 }
 
 
@@ -187,25 +158,12 @@ pump_add (struct pymhd_daemon *daemon,
 }
 
 
-void
-pump_wake (struct pymhd_daemon *daemon)
-{
-  const uint64_t one = 1;
-
-  (void) pthread_mutex_lock (&daemon->lock);
-  /* Full means that it is readable, which is all that is wanted. */
-  if (-1 != daemon->wake_fd)
-    (void) ! write (daemon->wake_fd, &one, sizeof (one));
-  (void) pthread_mutex_unlock (&daemon->lock);
-}
-
-
 /* Any thread, and inside finalizers: pymhd_pump() returns soon. */
 void
 pymhd_pump_wake (struct pymhd_daemon *daemon)
 {
   atomic_store (&daemon->wants_python, true);
-  pump_wake (daemon);
+  wakeup_signal (&daemon->wakeup);
 }
 
 
@@ -286,39 +244,7 @@ static void
 wait_epoll (struct pymhd_daemon *daemon,
             int timeout_ms)
 {
-  struct epoll_event ready[READY];
-  const int count = epoll_wait (daemon->epoll_fd, ready, READY, timeout_ms);
-  uint64_t woken;
-  int i;
-
-  for (i = 0; i < count; i++)
-  {
-    struct watcher *const watcher = ready[i].data.ptr;
-
-    switch (watcher->of)
-    {
-    case OF_MHD:
-      daemon->mhd_is_ready = true;
-      break;
-    case OF_WAKE:
-      (void) ! read (daemon->wake_fd, &woken, sizeof (woken));
-      sessions_close_pending (daemon);
-      break;
-    case OF_CLIENT:
-      client_hung_up (daemon, watcher);
-      daemon->mhd_is_ready = true;
-      break;
-    case OF_SESSION:
-      session_readable (watcher);
-      break;
-    case OF_LINK:
-      hub_ready (watcher, ready[i].events);
-      break;
-    case OF_RELAY:
-      relay_ready (watcher);
-      break;
-    }
-  }
+  poller_wait (&daemon->poller, timeout_ms);
   sessions_relay (daemon);
 }
 
@@ -442,5 +368,5 @@ pymhd_pump_timeout (struct pymhd_daemon *daemon)
 int
 pymhd_pump_fileno (struct pymhd_daemon *daemon)
 {
-  return daemon->epoll_fd;
+  return daemon->poller.fd;
 }

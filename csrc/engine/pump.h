@@ -30,10 +30,6 @@ bool
 pump_add (struct pymhd_daemon *daemon,
           const struct pymhd_event *event);
 
-/* Any thread: interrupts the pump's waiting. */
-void
-pump_wake (struct pymhd_daemon *daemon);
-
 /* timeout.c: how long epoll may wait: the caller's limit (-1: none),
    libmicrohttpd's, that of sessions which linger or are idle. */
 int
@@ -49,27 +45,3 @@ pump_run_again (struct pymhd_daemon *daemon,
 void
 pump_close (struct pymhd_daemon *daemon,
             struct MHD_UpgradeResponseHandle *urh);
-
-/* Whose descriptor it is that epoll tells of: the first member of its owner. */
-struct watcher
-{
-  enum { OF_MHD, OF_WAKE, OF_CLIENT, OF_SESSION, OF_RELAY, OF_LINK } of;
-};
-
-/* Watches fd for epoll's events; the watcher must outlive that. */
-bool
-pump_watch (struct pymhd_daemon *daemon,
-            int fd,
-            uint32_t events,
-            struct watcher *watcher);
-
-/* Tells another watcher of other events of what is watched already. */
-bool
-pump_rewatch (struct pymhd_daemon *daemon,
-              int fd,
-              uint32_t events,
-              struct watcher *watcher);
-
-void
-pump_unwatch (struct pymhd_daemon *daemon,
-              int fd);

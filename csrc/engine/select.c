@@ -19,7 +19,7 @@ static int
 fill (struct pymhd_daemon *daemon)
 {
   struct pymhd_select *const sets = &daemon->sets;
-  MHD_socket highest = daemon->epoll_fd;
+  MHD_socket highest = daemon->poller.fd;
 
   FD_ZERO (&sets->read);
   FD_ZERO (&sets->write);
@@ -29,7 +29,7 @@ fill (struct pymhd_daemon *daemon)
   /* It believes that it still reads those that TLS has been taken over of. */
   if (daemon->tls)
     sessions_unset (daemon, sets);
-  FD_SET (daemon->epoll_fd, &sets->read);
+  FD_SET (daemon->poller.fd, &sets->read);
   return highest;
 }
 
@@ -38,7 +38,7 @@ fill (struct pymhd_daemon *daemon)
 int
 select_open (struct pymhd_daemon *daemon)
 {
-  return FD_SETSIZE > daemon->epoll_fd ? 0 : EMFILE;
+  return FD_SETSIZE > daemon->poller.fd ? 0 : EMFILE;
 }
 
 
@@ -54,7 +54,7 @@ select_wait (struct pymhd_daemon *daemon,
   sets->known = 0 <= select (highest + 1, &sets->read, &sets->write, &sets->except,
                              0 > timeout_ms ? NULL : &limit);
   return (sets->known) &&
-         (FD_ISSET (daemon->epoll_fd, &sets->read));
+         (FD_ISSET (daemon->poller.fd, &sets->read));
 }
 
 

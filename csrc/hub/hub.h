@@ -16,8 +16,8 @@
 #include <microhttpd.h>
 
 #include "api/hub.h"
+#include "base/poller.h"
 #include "base/slots.h"
-#include "engine/pump.h"
 
 struct pymhd_daemon;
 struct tls;

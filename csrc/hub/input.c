@@ -20,8 +20,8 @@
 #include <sys/types.h>
 
 #include "api/hub.h"
+#include "base/poller.h"
 #include "daemon.h"
-#include "engine/pump.h"
 #include "hub/hub.h"
 #include "transport/tls.h"
 

@@ -19,7 +19,9 @@
 #include "api/session.h"
 #include "base/bytes.h"
 #include "base/log.h"
+#include "base/poller.h"
 #include "base/slots.h"
+#include "base/wakeup.h"
 #include "daemon.h"
 #include "engine/pump.h"
 #include "http/request.h"
@@ -58,7 +60,7 @@ void
 link_free (struct link *link)
 {
   if (link->handed_over)
-    pump_unwatch (link->daemon, link->fd);
+    poller_unwatch (&link->daemon->poller, link->fd);
   outbox_clear (&link->outbox);
   free (link->early);
   free (link);
@@ -76,7 +78,7 @@ link_new (struct pymhd_daemon *daemon,
   if (NULL == link)
     return NULL;
   *link = (struct link) {
-    .watcher = { OF_LINK },
+    .watcher = { &hub_ready },
     .daemon = daemon,
     .fd = fd,
     .early_size = early_size,
@@ -144,7 +146,7 @@ arrive (struct link *link)
   if (! taken)
     link_free (link);
   else if (daemon->calls_back)
-    pump_wake (daemon);
+    wakeup_signal (&daemon->wakeup);
   return taken;
 }
 
@@ -229,8 +231,8 @@ adopt (struct link *link)
   }
   hub_queue (link);
   watched = link->handed_over
-            ? pump_rewatch (daemon, link->fd, events, &link->watcher)
-            : pump_watch (daemon, link->fd, events, &link->watcher);
+            ? poller_rewatch (&daemon->poller, link->fd, events, &link->watcher)
+            : poller_watch (&daemon->poller, link->fd, events, &link->watcher);
   link->handed_over = false;
   if (! watched)
     hub_lose (link, errno);
@@ -301,7 +303,7 @@ detach (struct link *link)
 {
   struct pymhd_daemon *const daemon = link->daemon;
 
-  pump_unwatch (daemon, link->fd);
+  poller_unwatch (&daemon->poller, link->fd);
   (void) pthread_mutex_lock (&daemon->lock);
   slots_remove (&daemon->hub->links, link->place);
   (void) pthread_mutex_unlock (&daemon->lock);

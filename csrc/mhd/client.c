@@ -19,6 +19,8 @@
 
 #include "mhd/client.h"
 #include "base/clock.h"
+#include "base/poller.h"
+#include "base/wakeup.h"
 #include "daemon.h"
 #include "engine/pump.h"
 #include "transport/tls.h"
@@ -31,6 +33,7 @@
 struct client
 {
   struct watcher watcher;
+  struct pymhd_daemon *daemon;
   struct client *next;          /* of clients or of gone_clients */
   struct client *previous;
   struct client *next_hung_up;
@@ -85,6 +88,26 @@ format_address (char *text,
 }
 
 
+/* The pump: epoll says that a client has ended its half. */
+static void
+client_hung_up (struct watcher *watcher,
+                uint32_t events)
+{
+  struct client *const client = (struct client *) watcher;
+  struct pymhd_daemon *const daemon = client->daemon;
+
+  (void) events;
+  daemon->mhd_is_ready = true;
+  (void) pthread_mutex_lock (&daemon->lock);
+  if (client->watched)
+  {
+    client->next_hung_up = daemon->hung_up;
+    daemon->hung_up = client;
+  }
+  (void) pthread_mutex_unlock (&daemon->lock);
+}
+
+
 static void
 client_begin (struct pymhd_daemon *daemon,
               struct MHD_Connection *connection,
@@ -107,7 +130,8 @@ client_begin (struct pymhd_daemon *daemon,
                                   MHD_CONNECTION_INFO_CLIENT_ADDRESS);
   format_address (client->address, sizeof (client->address),
                   NULL == info ? NULL : info->client_addr);
-  client->watcher.of = OF_CLIENT;
+  client->watcher.ready = &client_hung_up;
+  client->daemon = daemon;
   client->undescribed = daemon->tls;
   if (daemon->tls)
     tls_prepare (daemon, connection);
@@ -115,7 +139,7 @@ client_begin (struct pymhd_daemon *daemon,
   (void) pthread_mutex_lock (&daemon->lock);
   /* With threads of libmicrohttpd's the pump may be told of it at once. */
   client->watched = (-1 != client->fd) && daemon->edge_triggered &&
-                    pump_watch (daemon, client->fd, EPOLLRDHUP | EPOLLONESHOT,
+                    poller_watch (&daemon->poller, client->fd, EPOLLRDHUP | EPOLLONESHOT,
                                 &client->watcher);
   client->next = daemon->clients;
   if (NULL != client->next)
@@ -149,7 +173,7 @@ unwatch (struct pymhd_daemon *daemon,
   if (! client->watched)
     return;
   client->watched = false;
-  pump_unwatch (daemon, client->fd);
+  poller_unwatch (&daemon->poller, client->fd);
   forget_end (daemon, client);
 }
 
@@ -180,7 +204,7 @@ client_end (struct pymhd_daemon *daemon,
   if (! daemon->edge_triggered)
     free (client);
   else if (wake)
-    pump_wake (daemon);
+    wakeup_signal (&daemon->wakeup);
 }
 
 
@@ -264,22 +288,6 @@ client_upgraded (struct pymhd_daemon *daemon,
     unwatch (daemon, client);
   (void) pthread_mutex_unlock (&daemon->lock);
   return handed_over;
-}
-
-
-void
-client_hung_up (struct pymhd_daemon *daemon,
-                struct watcher *watcher)
-{
-  struct client *const client = (struct client *) watcher;
-
-  (void) pthread_mutex_lock (&daemon->lock);
-  if (client->watched)
-  {
-    client->next_hung_up = daemon->hung_up;
-    daemon->hung_up = client;
-  }
-  (void) pthread_mutex_unlock (&daemon->lock);
 }
 
 

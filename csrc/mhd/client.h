@@ -32,11 +32,6 @@ client_upgraded (struct pymhd_daemon *daemon,
                  struct MHD_Connection *connection,
                  bool hand_over);
 
-/* The pump: epoll says that a client has ended its half. */
-void
-client_hung_up (struct pymhd_daemon *daemon,
-                struct watcher *watcher);
-
 /* The pump, when it has dealt with all that epoll said and libmicrohttpd has run:
    lets that know of ends.  True if it has to be asked again soon. */
 bool

@@ -12,7 +12,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -20,8 +19,8 @@
 #include "transport/relay.h"
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/wakeup.h"
 #include "daemon.h"
-#include "engine/pump.h"
 #include "transport/tls.h"
 
 /* As large as a TLS record, so that GnuTLS never keeps a part of one. */
@@ -46,23 +45,22 @@ relay_new (struct pymhd_daemon *daemon,
 
   if (NULL == relay)
     return NULL;
-  relay->wake_fd = daemon->per_connection
-                   ? eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
-  if ( ( (daemon->per_connection) && (-1 == relay->wake_fd) ) ||
+  relay->wakeup.fd = -1;
+  wakeup_init (&relay->wakeup);
+  if ( ( (daemon->per_connection) && (0 != wakeup_open (&relay->wakeup)) ) ||
        (-1 == socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)) )
   {
     const int error = errno;
 
-    if (-1 != relay->wake_fd)
-      (void) close (relay->wake_fd);
+    wakeup_close (&relay->wakeup);
     free (relay);
     errno = error;
     return NULL;
   }
   (void) tls_take_over (&relay->tls, connection);
   relay->daemon = daemon;
-  relay->peer = (struct side) { { OF_RELAY }, relay, relay->tls.fd, 0, 0 };
-  relay->app = (struct side) { { OF_RELAY }, relay, pair[0], 0, 0 };
+  relay->peer = (struct side) { { &relay_ready }, relay, relay->tls.fd, 0, 0 };
+  relay->app = (struct side) { { &relay_ready }, relay, pair[0], 0, 0 };
   *fd = pair[1];
   return relay;
 }
@@ -309,8 +307,8 @@ void
 relay_forked (struct relay *relay)
 {
   (void) close (relay->app.fd);
-  if (-1 != relay->wake_fd)
-    (void) close (relay->wake_fd);
+  wakeup_init (&relay->wakeup);
+  wakeup_close (&relay->wakeup);
 }
 
 
@@ -330,7 +328,8 @@ relay_free (struct relay *relay)
   tls_release (&relay->tls);
   /* Python's end may stay open as long as a call is blocked on it. */
   (void) shutdown (relay->app.fd, SHUT_RDWR);
-  relay_forked (relay);
+  (void) close (relay->app.fd);
+  wakeup_close (&relay->wakeup);
   free (relay->up.at);
   free (relay);
 }

@@ -11,7 +11,8 @@
 #include <microhttpd.h>
 
 #include "base/bytes.h"
-#include "engine/pump.h"
+#include "base/poller.h"
+#include "base/wakeup.h"
 #include "transport/tls.h"
 
 struct pymhd_daemon;
@@ -46,7 +47,7 @@ struct relay
   size_t discarded;             /* since then */
   int64_t progress_ms;          /* when the peer last took something */
   atomic_int error;             /* errno of what has ended the connection */
-  int wake_fd;                  /* "per-connection": readable, look again */
+  struct wakeup wakeup;         /* "per-connection": look again */
   bool ready;                   /* on the daemon's list of those */
   struct relay *next_ready;
 };
@@ -88,9 +89,15 @@ relay_watch (struct relay *relay);
 void
 relay_unwatch (struct relay *relay);
 
+/* The pump: it moves when all of epoll's news has been read: it may end by that,
+   while there is more news of it. */
+void
+relay_queue (struct relay *relay);
+
 /* The pump: epoll says that one of its descriptors is ready. */
 void
-relay_ready (struct watcher *watcher);
+relay_ready (struct watcher *watcher,
+             uint32_t events);
 
 /* The pump: the next of those, which is none from now on; NULL if there is none. */
 struct relay *

@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
-#include <unistd.h>
 
+#include "base/poller.h"
+#include "base/wakeup.h"
 #include "daemon.h"
-#include "engine/pump.h"
 #include "transport/relay.h"
 #include "upgrade/session.h"
 
@@ -23,11 +23,11 @@ watch_side (struct pymhd_daemon *daemon,
   if (side->wanted == side->watched)
     return true;
   if (0 != side->watched)
-    pump_unwatch (daemon, side->fd);
+    poller_unwatch (&daemon->poller, side->fd);
   /* Not for nothing: epoll would tell of a hang-up again and again. */
   side->watched = 0;
   if ( (0 != side->wanted) &&
-       (! pump_watch (daemon, side->fd, side->wanted, &side->watcher)) )
+       (! poller_watch (&daemon->poller, side->fd, side->wanted, &side->watcher)) )
     return false;
   side->watched = side->wanted;
   return true;
@@ -55,18 +55,23 @@ relay_unwatch (struct relay *relay)
 }
 
 
-/* It moves when all of epoll's news has been read: it may end by that, while
-   there is more news of it. */
 void
-relay_ready (struct watcher *watcher)
+relay_queue (struct relay *relay)
 {
-  struct relay *const relay = ((struct side *) watcher)->relay;
-
   if (relay->ready)
     return;
   relay->ready = true;
   relay->next_ready = relay->daemon->ready_relays;
   relay->daemon->ready_relays = relay;
+}
+
+
+void
+relay_ready (struct watcher *watcher,
+             uint32_t events)
+{
+  (void) events;
+  relay_queue (((struct side *) watcher)->relay);
 }
 
 
@@ -86,13 +91,11 @@ relay_next_ready (struct pymhd_daemon *daemon)
 void
 relay_wait (struct relay *relay)
 {
-  uint64_t woken;
-
   while ( (! atomic_load (&relay->daemon->late)) &&
           (! atomic_load (&relay->daemon->dead)) )
   {
     struct pollfd watched[] = {
-      { .fd = relay->wake_fd, .events = POLLIN },
+      { .fd = relay->wakeup.fd, .events = POLLIN },
       { .fd = relay->peer.fd },
       { .fd = relay->app.fd },
     };
@@ -109,9 +112,10 @@ relay_wait (struct relay *relay)
     if (0 == relay->app.wanted)
       watched[2].fd = -1;
     (void) poll (watched, 3, relay->closing ? relay_patience (relay) : -1);
-    if ( (0 != watched[0].revents) &&
-         (0 < read (relay->wake_fd, &woken, sizeof (woken))) &&
-         (session_is_closing (relay->session)) &&
+    if (0 == watched[0].revents)
+      continue;
+    wakeup_clear (&relay->wakeup);
+    if ( (session_is_closing (relay->session)) &&
          (! relay->closing) )
       relay_close (relay);
   }
@@ -121,8 +125,5 @@ relay_wait (struct relay *relay)
 void
 relay_wake (struct relay *relay)
 {
-  const uint64_t one = 1;
-
-  if (-1 != relay->wake_fd)
-    (void) ! write (relay->wake_fd, &one, sizeof (one));
+  wakeup_signal (&relay->wakeup);
 }

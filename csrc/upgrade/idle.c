@@ -19,8 +19,8 @@
 #include "api/session.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/wakeup.h"
 #include "daemon.h"
-#include "engine/pump.h"
 #include "hub/hub.h"
 #include "transport/tls.h"
 #include "upgrade/session.h"
@@ -62,7 +62,7 @@ pymhd_session_limit (int64_t token,
     session->limit_ms = limit_ms;
     session->active_ms = monotonic_ms ();
     if (make_due (session, session->active_ms + limit_ms))
-      pump_wake (session->daemon);
+      wakeup_signal (&session->daemon->wakeup);
   }
   sessions_unlock ();
 }

@@ -21,6 +21,7 @@
 #include <sys/types.h>
 
 #include "base/clock.h"
+#include "base/poller.h"
 #include "daemon.h"
 #include "engine/pump.h"
 #include "transport/relay.h"
@@ -90,7 +91,7 @@ linger_here (struct session *session)
 {
   struct pollfd watched[] = {
     { .fd = session->fd, .events = POLLIN },
-    { .fd = session->daemon->stop_fd, .events = POLLIN },
+    { .fd = session->daemon->stop.fd, .events = POLLIN },
   };
 
   say_goodbye (session);
@@ -150,7 +151,7 @@ static void
 leave_lingering (struct session *session)
 {
   if (LINGERING == session->state)
-    pump_unwatch (session->daemon, session->fd);
+    poller_unwatch (&session->daemon->poller, session->fd);
   leave_list (session);
   finish (session);
 }
@@ -167,7 +168,7 @@ linger (struct session *session)
   }
   say_goodbye (session);
   if ( (drain (session)) ||
-       (! pump_watch (session->daemon, session->fd, EPOLLIN,
+       (! poller_watch (&session->daemon->poller, session->fd, EPOLLIN,
                       &session->watcher)) )
     finish (session);
   else
@@ -193,7 +194,7 @@ sessions_close_pending (struct pymhd_daemon *daemon)
     session_enter (session, FLUSHING);
     enter_list (session);
     relay_close (session->relay);
-    relay_ready (&session->relay->app.watcher);
+    relay_queue (session->relay);
   }
 }
 
@@ -258,10 +259,12 @@ sessions_relay (struct pymhd_daemon *daemon)
 
 /* The pump's thread. */
 void
-session_readable (struct watcher *watcher)
+session_readable (struct watcher *watcher,
+                  uint32_t events)
 {
   struct session *const session = (struct session *) watcher;
 
+  (void) events;
   if (drain (session))
     leave_lingering (session);
 }

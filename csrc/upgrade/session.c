@@ -16,8 +16,8 @@
 #include "upgrade/session.h"
 #include "api/session.h"
 #include "base/slots.h"
+#include "base/wakeup.h"
 #include "daemon.h"
-#include "engine/pump.h"
 #include "engine/select.h"
 #include "hub/hub.h"
 #include "transport/relay.h"
@@ -89,7 +89,7 @@ session_close_locked (struct session *session)
   {
     session->next = daemon->closing;
     daemon->closing = session;
-    pump_wake (daemon);
+    wakeup_signal (&daemon->wakeup);
   }
 }
 
@@ -120,7 +120,7 @@ session_new (struct pymhd_daemon *daemon,
   if (NULL == session)
     return NULL;
   *session = (struct session) {
-    .watcher = { OF_SESSION },
+    .watcher = { &session_readable },
     .daemon = daemon,
     .fd = fd,
     .relay = relay,

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <microhttpd.h>
 
-#include "engine/pump.h"
+#include "base/poller.h"
 
 struct link;
 struct pymhd_daemon;
@@ -150,7 +150,8 @@ session_leave_hub (struct pymhd_daemon *daemon,
 
 /* The pump: epoll says that a lingering session has input or has ended. */
 void
-session_readable (struct watcher *watcher);
+session_readable (struct watcher *watcher,
+                  uint32_t events);
 
 /* The pump: begins to move what comes over TLS. */
 void
