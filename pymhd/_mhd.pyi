@@ -751,6 +751,8 @@ class _Lib(Protocol):
     PYMHD_HUB_EOF: int
     PYMHD_HUB_DRAINED: int
     PYMHD_HUB_LOST: int
+    PYMHD_PRIORITIES_GOOD: int
+    PYMHD_PRIORITIES_EMPTY: int
     def pymhd_hub_batch(self, daemon: DriverPtr, /) -> CData: ...
     def pymhd_hub_collect(self, daemon: DriverPtr, /) -> None: ...
     def pymhd_hub_write(

@@ -20,6 +20,15 @@ NO_HALF_CLOSE = (
     "close_notify: let the protocol say that nothing more comes, and close()"
 )
 
+# RFC 9325, and the same as OpenSSL's servers offer: TLS 1.2 and 1.3, keys that are
+# forgotten afterwards, authenticated encryption, and no signature with SHA-1. What is
+# newer than TLS 1.2 comes with NORMAL.
+DEFAULT_PRIORITIES = (
+    "NORMAL:-VERS-TLS1.0:-VERS-TLS1.1:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA"
+    ":-CIPHER-ALL:+AES-256-GCM:+CHACHA20-POLY1305:+AES-128-GCM"
+    ":-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1"
+)
+
 # GnuTLS's errors that have a remedy of their own.
 _DECRYPTION_FAILED = -24
 _KEY_MISMATCH = -60
@@ -50,7 +59,9 @@ class TLS:
         client_ca: Authorities, likewise. Clients must then have a certificate of one of
             these: without, the handshake fails.
         priorities: Which protocols and ciphers there may be, as GnuTLS spells it:
-            ``"NORMAL:-VERS-ALL:+VERS-TLS1.3"``. None: libmicrohttpd's choice.
+            ``"NORMAL:-VERS-ALL:+VERS-TLS1.3"``, or ``"@SYSTEM"`` for what the system's
+            policy says. None: TLS 1.2 and 1.3 with AES-GCM or ChaCha20-Poly1305 and
+            ECDHE, which is what RFC 8996 and RFC 9325 leave.
 
     Raises:
         TypeError, ValueError: Something cannot be used; it says what to do.
@@ -76,14 +87,14 @@ class TLS:
         self._key = _read(key, "key", b"PRIVATE KEY-----")
         self._password = None if password is None else _text(password, "password")
         self._client_ca = None
-        self._priorities = None
         _check_pair(self._cert, self._key, self._password)
         if client_ca is not None:
             self._client_ca = _read(client_ca, "client_ca", b"CERTIFICATE-----")
             _check_ca(self._client_ca)
-        if priorities is not None:
-            self._priorities = _text(priorities, "priorities")
-            _check_priorities(self._priorities)
+        if priorities is None:
+            priorities = DEFAULT_PRIORITIES
+        self._priorities = _text(priorities, "priorities")
+        _check_priorities(self._priorities)
 
     def _parts(self) -> dict[str, bytes | None]:
         """Return what csrc is given, under its names in struct pymhd_settings."""
@@ -155,6 +166,11 @@ def _check_ca(ca: bytes) -> None:
 
 def _check_priorities(priorities: bytes) -> None:
     at = lib.pymhd_tls_check_priorities(priorities)
+    if at == lib.PYMHD_PRIORITIES_EMPTY:
+        raise ValueError(
+            f"priorities={priorities.decode()!r} leave no cipher suite for any version "
+            "of TLS, so no client could connect: begin with 'NORMAL' and take away"
+        )
     if at >= 0:
         raise ValueError(
             f"GnuTLS does not understand priorities={priorities.decode()!r} from "

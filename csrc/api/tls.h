@@ -18,5 +18,11 @@ pymhd_tls_check_pair (const char *cert,
 int
 pymhd_tls_check_ca (const char *ca);
 
+enum pymhd_priorities
+{
+  PYMHD_PRIORITIES_GOOD = -1,
+  PYMHD_PRIORITIES_EMPTY = -2
+};
+
 int
 pymhd_tls_check_priorities (const char *priorities);

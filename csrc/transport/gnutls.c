@@ -125,16 +125,40 @@ pymhd_tls_check_ca (const char *ca)
 }
 
 
-/* Any thread.  Where GnuTLS does not understand the priorities, -1 if it does. */
+/* Whether there is a cipher suite for one of the versions.  Without the handshake
+   of every client would fail. */
+static bool
+has_suite (void *cache)
+{
+  const struct gnutls *const gnutls = gnutls_functions ();
+  unsigned int index;
+  unsigned int suite;
+  int error;
+
+  for (index = 0;; index++)
+  {
+    error = gnutls->priority_get_cipher_suite_index (cache, index, &suite);
+    if (0 <= error)
+      return true;
+    if (GNUTLS_REQUESTED_DATA_NOT_AVAILABLE == error)
+      return false;             /* the end of the list */
+  }
+}
+
+
+/* Any thread; no Python inside.  PYMHD_PRIORITIES_GOOD; PYMHD_PRIORITIES_EMPTY if
+   they leave nothing to be used; else where GnuTLS does not understand them. */
 int
 pymhd_tls_check_priorities (const char *priorities)
 {
   const struct gnutls *const gnutls = gnutls_functions ();
   const char *at = priorities;
   void *cache;
+  bool usable;
 
   if (0 > gnutls->priority_init (&cache, priorities, &at))
-    return (int) (at - priorities);
+    return '\0' == *at ? PYMHD_PRIORITIES_EMPTY : (int) (at - priorities);
+  usable = has_suite (cache);
   gnutls->priority_deinit (cache);
-  return -1;
+  return usable ? PYMHD_PRIORITIES_GOOD : PYMHD_PRIORITIES_EMPTY;
 }

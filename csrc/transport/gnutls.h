@@ -47,6 +47,8 @@ typedef ssize_t (*gnutls_push) (void *transport, const void *data, size_t size);
      (void *credentials, const struct gnutls_datum *ca, int format)) \
   F (int, priority_init, (void **cache, const char *text, const char **error)) \
   F (void, priority_deinit, (void *cache)) \
+  F (int, priority_get_cipher_suite_index, \
+     (void *cache, unsigned int index, unsigned int *suite)) \
   F (const char *, strerror, (int error))
 
 #define GNUTLS_MEMBER(type, name, parameters) type (*name) parameters;
@@ -63,6 +65,7 @@ enum
   GNUTLS_AGAIN = -28,
   GNUTLS_REHANDSHAKE = -37,
   GNUTLS_INTERRUPTED = -52,
+  GNUTLS_REQUESTED_DATA_NOT_AVAILABLE = -56,
   GNUTLS_SHUT_WRITING = 1,
   GNUTLS_ALERT_WARNING = 1,
   GNUTLS_ALERT_NO_RENEGOTIATION = 100,
