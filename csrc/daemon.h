@@ -45,6 +45,9 @@ struct pymhd_daemon
   bool client_ca;               /* clients must have a certificate */
   bool sessions_ended;          /* stop(): no more of them; session.c's lock */
   size_t body_limit;
+  size_t output_limit;          /* of what may wait for one peer of the hub's */
+  int64_t close_ms;             /* how long its end waits for such a peer */
+  struct pymhd_quota *quota;    /* NULL: any number of upgrades */
   unsigned int connection_limit;
   struct pymhd_response *refusal[REFUSALS];
 

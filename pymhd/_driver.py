@@ -22,7 +22,7 @@ from pymhd.errors import StartError
 from pymhd.tls import TLS
 
 if TYPE_CHECKING:
-    from pymhd._mhd import CData, DriverPtr
+    from pymhd._mhd import CData, DriverPtr, UpgradeQuota
 
 __all__ = ["DRAIN_MS", "FOREVER_MS", "Driver", "OwnThreads", "Settings"]
 
@@ -46,6 +46,9 @@ class Settings(NamedTuple):
     memory: int
     stack: int
     body: int
+    output: int
+    close_ms: int
+    quota: "UpgradeQuota"  # struct pymhd_quota, of all drivers of a daemon
     tls: TLS | None
 
 
@@ -68,7 +71,7 @@ class Driver:
         self._wants_quiesce = False
         self._ended = threading.Event()
         self._start(settings)
-        self.hub = Hub(self._ptr, exchange)
+        self.hub = Hub(self._ptr, exchange, settings.output)
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
 
     name = "pymhd"

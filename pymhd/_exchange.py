@@ -12,6 +12,7 @@ from typing import cast
 
 from pymhd import _log
 from pymhd._library import lib
+from pymhd._quota import Quota
 from pymhd._sessions import Sessions, Target
 from pymhd.handler import Handler
 from pymhd.request import Request
@@ -46,12 +47,14 @@ class Exchange:
         self,
         handler: Handler,
         sessions: Sessions,
-        log: Callable[[str, BaseException | None], None],
+        log: Callable[..., None],
+        quota: Quota,
         idle_timeout: float = 0,
     ) -> None:
         self._handler = handler
         self._sessions = sessions
         self._log = log
+        self._quota = quota
         self._idle_timeout = idle_timeout
         # Made now: there may be no memory for it when it is needed.
         self._failure = Response("500 Internal Server Error\n", 500)
@@ -143,7 +146,8 @@ class Exchange:
 
     def abandoned(self, token: int) -> None:
         """Forget a request whose 101 did not go out."""
-        self._switching.pop(token, None)
+        if self._switching.pop(token, None):
+            self._quota.report(self._log)
 
     def clear(self) -> None:
         """Forget everything: libmicrohttpd has been stopped."""

@@ -7,6 +7,7 @@ A lock goes to whoever runs libmicrohttpd: one call of ``run()`` at a time, then
 ``stop()``. If a handler never returns it to ``stop()``, the end is left to ``run()``.
 """
 
+import logging
 import math
 import threading
 import time
@@ -62,12 +63,17 @@ class External(Pump):
         self._leave = True
         super()._wake()
 
-    def _log_or_keep(self, message: str, error: BaseException | None = None) -> None:
+    def _log_or_keep(
+        self,
+        message: str,
+        error: BaseException | None = None,
+        level: int = logging.ERROR,
+    ) -> None:
         """Keep Ctrl-C, which has hit a handler or protocol but is for the program."""
         if isinstance(error, KeyboardInterrupt | SystemExit):
             self._interrupt = error
         else:
-            _log.report(message, error)
+            _log.report(message, error, level)
 
     # --- the loop ---
 

@@ -10,10 +10,13 @@ that a program asks for happens in the order in which it was asked, whatever the
 threads.
 """
 
+import errno
+import logging
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from operator import length_hint
 from struct import Struct
@@ -46,7 +49,7 @@ _strerror = cache(os.strerror)
 class _Order:
     """Something to do, among the writes."""
 
-    __slots__ = ("run",)
+    __slots__ = ("_queued", "run")  # the former is not looked at
     _place = _ORDER
 
     def __init__(self, run: Callable[[], None]) -> None:
@@ -60,7 +63,9 @@ def _ignore(data: bytes) -> None:
 class Hub:
     """The upgraded connections of one pump that have protocols."""
 
-    def __init__(self, pointer: "DriverPtr", exchange: "Exchange") -> None:
+    def __init__(
+        self, pointer: "DriverPtr", exchange: "Exchange", output_limit: int = 0
+    ) -> None:
         self.pointer = pointer
         self._exchange = exchange
         self.report = _log.report
@@ -83,6 +88,8 @@ class Hub:
         # b"". Appended to by any thread, two at once; taken by the hub's.
         self.out: list[Any] = []
         self.collected = 0  # bytes in it, roughly
+        # Of what may wait for one peer; csrc knows it, too.
+        self.output_limit = output_limit or math.inf
         # The pump is in C: it must be woken to look at what has been put there.
         self.asleep = False
         self.thread = 0
@@ -179,6 +186,8 @@ class Hub:
             return
         transport = self._transports[place]
         if kind == lib.PYMHD_HUB_LOST:
+            if second and transport is not None:
+                transport._cut = self._reason(second)
             error = OSError(first, _strerror(first)) if first else None
             self._lose(transport, place, error)
         elif transport is None:
@@ -248,8 +257,26 @@ class Hub:
         self._released.append(place)
         if transport is not None:
             transport._end()
+            if transport._cut is not None:
+                error = transport._cut
+                message = f"the connection of {_peer_of(transport)} is {error.strerror}"
+                _log.log(logging.WARNING, message)
             self.call(transport, "connection_lost", transport._error or error)
             transport._protocol = None  # which refers to the transport
+
+    def _reason(self, why: int) -> OSError:
+        """Return what connection_lost() is told of a connection that we have ended."""
+        if why == lib.PYMHD_HUB_CUT_OUTPUT:
+            return ConnectionAbortedError(
+                errno.ECONNABORTED,
+                f"aborted: more than {self.output_limit} bytes waited to be sent to "
+                "the peer, and Limits.output allows no more",
+            )
+        return TimeoutError(
+            errno.ETIMEDOUT,
+            "aborted: it was closed, and the peer did not take what waited within "
+            "Limits.close_timeout",
+        )
 
     # --- what has been put out ---
 
@@ -273,6 +300,7 @@ class Hub:
         if place == _ORDER:
             target.run()
         else:
+            target._queued = 0
             self.note(lib.pymhd_hub_send(self.pointer, place, data, len(data)))
 
     def _carry_all_out(self, targets: list[Any], parts: list[bytes]) -> None:
@@ -281,6 +309,8 @@ class Hub:
             for target, data in zip(targets, parts, strict=True):
                 self._carry_out(target, data)
             return
+        for target in targets:
+            target._queued = 0
         sizes = [len(part) for part in parts]
         data, count = b"".join(parts), len(places)
         self.note(lib.pymhd_hub_write(self.pointer, places, sizes, count, data))
@@ -303,6 +333,8 @@ class Hub:
     def broadcast(self, transports: list[Transport], data: bytes) -> None:
         """Send the same to many."""
         places = [transport._place for transport in transports]
+        for transport in transports:
+            transport._queued = 0
         pointer, count = self.pointer, len(places)
         self.note(lib.pymhd_hub_broadcast(pointer, places, count, data, len(data)))
 
@@ -320,13 +352,36 @@ class Hub:
             if self.asleep or self.collected >= COLLECTED:
                 self.hurry()
 
-    def hurry(self) -> None:
-        """Have what has been put out carried out soon."""
+    def order_broadcast(self, transports: list[Transport], data: bytes) -> None:
+        """Have the same sent to many; whoever has too much waiting is aborted."""
+        size = len(data)
+        for transport in transports:
+            transport._queued += size
+        self.order(partial(self.broadcast, transports, data), size)
+        if self.collected > self.output_limit:
+            for transport in transports:
+                self.check(transport)
+
+    def hurry(self, transport: Transport | None = None) -> None:
+        """Have what has been put out carried out soon.
+
+        Args:
+            transport: Of what has been put out last. As long as that cannot be carried
+                out, it may be too much: then the connection is aborted.
+        """
         if self.asleep:
             self.asleep = False
             lib.pymhd_pump_wake(self.pointer)
         elif threading.get_ident() == self.thread:
             self.flush()
+        elif transport is not None and self.collected > self.output_limit:
+            self.check(transport)
+
+    def check(self, transport: Transport) -> None:
+        """Abort a connection if more waits for its peer than may."""
+        if not transport._mute and self.size_of(transport) > self.output_limit:
+            transport._cut = self._reason(lib.PYMHD_HUB_CUT_OUTPUT)
+            transport.abort()
 
     def turn(self, transport: Transport) -> None:
         """Have what comes go where it belongs now; on another thread nothing happens.
@@ -343,9 +398,7 @@ class Hub:
 
     def size_of(self, transport: Transport) -> int:
         """Return how many bytes of a transport's wait to be sent."""
-        out = self.out[:]
-        pairs = zip(out[::2], out[1::2], strict=True)
-        size = sum(len(data) for target, data in pairs if target is transport)
+        size = transport._queued if self.out else 0
         return size + lib.pymhd_hub_buffered(self.pointer, transport._place)
 
     # --- ends ---
@@ -411,6 +464,12 @@ class Hub:
         for transport in self._transports:
             if transport is not None:
                 transport._end()
+
+
+def _peer_of(transport: Transport) -> str:
+    """Return a peer's address for the log."""
+    client = transport._request.client
+    return "a local peer" if client is None else f"{client[0]} port {client[1]}"
 
 
 def _receiver(transport: Transport, protocol: Any) -> Callable[[bytes], object]:

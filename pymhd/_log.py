@@ -24,7 +24,7 @@ logger = logging.getLogger("pymhd")
 
 _LINE_SIZE = 256
 # What report_later() is given.
-_later: SimpleQueue[tuple[str, BaseException | None]] = SimpleQueue()
+_later: SimpleQueue[tuple[int, str, BaseException | None]] = SimpleQueue()
 # Guards the two below; reentrant, for a signal handler that stops a daemon.
 _lock = threading.RLock()
 _users = 0
@@ -60,14 +60,18 @@ def log(level: int, message: str, error: BaseException | None = None) -> None:
                 traceback.print_exception(error)
 
 
-def report(message: str, error: BaseException | None = None) -> None:
+def report(
+    message: str, error: BaseException | None = None, level: int = logging.ERROR
+) -> None:
     """Log an error, with the traceback of an exception."""
-    log(logging.ERROR, message, error)
+    log(level, message, error)
 
 
-def report_later(message: str, error: BaseException | None = None) -> None:
+def report_later(
+    message: str, error: BaseException | None = None, level: int = logging.ERROR
+) -> None:
     """Do the same from a thread of libmicrohttpd's."""
-    _later.put((message, error))
+    _later.put((level, message, error))
     lib.pymhd_log_wake()
 
 
@@ -80,10 +84,10 @@ def _drain() -> None:
         log(logging.WARNING, f"{dropped} log lines of libmicrohttpd's were dropped")
     while True:
         try:
-            message, error = _later.get_nowait()
+            level, message, error = _later.get_nowait()
         except Empty:
             return
-        report(message, error)
+        log(level, message, error)
 
 
 def _run() -> None:

@@ -42,6 +42,13 @@ class Batch(Protocol):
     count: int
     returned: int
 
+class UpgradeQuota(Protocol):
+    """struct pymhd_quota"""
+
+    limit: int
+    used: int
+    refused: int
+
 class _Lib(Protocol):
     # 0.9.72: types
     MHD_VERSION: int
@@ -751,6 +758,9 @@ class _Lib(Protocol):
     PYMHD_HUB_EOF: int
     PYMHD_HUB_DRAINED: int
     PYMHD_HUB_LOST: int
+    PYMHD_HUB_NOT_CUT: int
+    PYMHD_HUB_CUT_OUTPUT: int
+    PYMHD_HUB_CUT_CLOSE: int
     PYMHD_PRIORITIES_GOOD: int
     PYMHD_PRIORITIES_EMPTY: int
     def pymhd_hub_batch(self, daemon: DriverPtr, /) -> CData: ...

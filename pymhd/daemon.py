@@ -8,6 +8,7 @@ stopped.
 import enum
 import errno
 import logging
+import math
 import os
 import socket
 import threading
@@ -22,6 +23,7 @@ from pymhd._latch import Latch, clamped
 from pymhd._listen import Endpoint, duplicate
 from pymhd._loop import Loop
 from pymhd._modes import choose
+from pymhd._quota import Quota
 from pymhd._sessions import Sessions
 from pymhd._signals import Interrupted, interrupting_signals
 from pymhd.errors import CallError, StartError, StateError
@@ -132,6 +134,7 @@ class Daemon(Loop):
         self._stopped = Latch()
         self._drivers: list[Driver] = []
         self._sessions = Sessions()
+        self._quota = Quota(self._limits.upgraded)
 
     # --- start ---
 
@@ -195,7 +198,9 @@ class Daemon(Loop):
         limits = self._limits
         mode = self._mode
         log = _log.report_later if mode.driver is OwnThreads else _log.report
-        exchange = Exchange(self._handler, self._sessions, log, limits.idle_timeout)
+        exchange = Exchange(
+            self._handler, self._sessions, log, self._quota, limits.idle_timeout
+        )
         settings = Settings(
             # libmicrohttpd closes it, so each of its daemons gets one of its own.
             listen_fd=duplicate(listening),
@@ -207,6 +212,9 @@ class Daemon(Loop):
             memory=limits.memory,
             stack=_STACK_BYTES,
             body=limits.body,
+            output=limits.output,
+            close_ms=math.ceil(limits.close_timeout * 1000),
+            quota=self._quota.counts,
             tls=self._tls,
         )
         return mode.driver(exchange, settings)

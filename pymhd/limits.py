@@ -10,6 +10,9 @@ __all__ = ["Limits"]
 
 # Descriptors that are left to the rest of the process.
 _SPARE_DESCRIPTORS = 64
+# No more connections unless they are asked for: each takes the memory that
+# Limits.memory says, and a thread with threads="per-connection".
+_MOST_CONNECTIONS = 8192
 
 
 @final
@@ -22,9 +25,33 @@ class Limits:
     """
 
     connections: int | None = None
-    """How many at once, upgraded ones included, at least 1. None: what the limit of
-    open files (``RLIMIT_NOFILE``) has room for, if each is upgraded and takes
-    two descriptors, or five over TLS. Wraps ``MHD_OPTION_CONNECTION_LIMIT``."""
+    """How many at once, upgraded ones included, at least 1. None: 8192, or fewer if the
+    limit of open files (``RLIMIT_NOFILE``) has no room for them, where each is upgraded
+    and takes two descriptors, or five over TLS. Wraps
+    ``MHD_OPTION_CONNECTION_LIMIT``."""
+
+    upgraded: int = 4096
+    """How many may be upgraded at once, at least 1; all of a daemon's threads count
+    together. Another request for an upgrade is answered with 503 and a ``Retry-After``
+    instead of the handler's 101. Each has a thread of its own, unless it has
+    ``run="inline"`` or a protocol: those take a few KiB, a thread takes about
+    100 KiB."""
+
+    output: int = 16 * 1024 * 1024
+    """Bytes that may wait to be sent to the peer of one protocol; 0: no limit. Beyond
+    it the connection is aborted: ``connection_lost`` gets a ``ConnectionAbortedError``,
+    and a warning is logged. What one write leaves over that the kernel does not take
+    at once, a few MiB at most, counts as well: send more than this in pieces, when
+    ``resume_writing`` is called. A hundred peers that do not read may cost a hundred
+    times as much; a protocol whose ``pause_writing`` pauses what it reads, or sends,
+    never comes near it."""
+
+    close_timeout: float = 30
+    """Seconds without taking anything until the peer of a protocol's connection, which
+    has been closed, loses what still waits for it; 0: never. It must take 4 KiB a
+    second, too, on the average. Then the connection is aborted: ``connection_lost``
+    gets a ``TimeoutError``, and a warning is logged. What ``Upgraded.close`` leaves
+    to be sent over TLS is given up after 30 seconds without taking anything."""
 
     connections_per_ip: int = 0
     """How many at once from one address; 0: no limit. With ``threads=N`` each of the
@@ -52,11 +79,12 @@ class Limits:
     ``TimeoutError``."""
 
     def __post_init__(self) -> None:
-        least = {"connections": 1, "memory": 1024}
+        least = {"connections": 1, "upgraded": 1, "memory": 1024}
         check_idle_timeout(self.idle_timeout, "Limits.idle_timeout")
+        check_idle_timeout(self.close_timeout, "Limits.close_timeout")
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name == "idle_timeout" or (
+            if field.name in ("idle_timeout", "close_timeout") or (
                 value is None and field.name == "connections"
             ):
                 continue
@@ -82,4 +110,4 @@ def default_connections(descriptors: int) -> int:
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if files == resource.RLIM_INFINITY:
         files = 1 << 20
-    return max(1, (files - _SPARE_DESCRIPTORS) // descriptors)
+    return max(1, min(_MOST_CONNECTIONS, (files - _SPARE_DESCRIPTORS) // descriptors))

@@ -11,7 +11,6 @@ import contextlib
 import logging
 import socket
 from collections.abc import Iterable
-from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Self, final
 
@@ -91,6 +90,7 @@ class Transport:
     __slots__ = (
         "__weakref__",
         "_closing",
+        "_cut",
         "_error",
         "_held",
         "_hub",
@@ -100,6 +100,7 @@ class Transport:
         "_paused",
         "_place",
         "_protocol",
+        "_queued",
         "_request",
         "_session",
         "_sockets",
@@ -121,6 +122,11 @@ class Transport:
     _held: bytes | None
     _limits: tuple[int, int]
     _error: BaseException | None
+    # Why we have ended it, if neither the protocol nor the peer has.
+    _cut: OSError | None
+    # Bytes in the hub's list, roughly: threads may write at once. If that is empty, it
+    # does not count.
+    _queued: int
     _ignored: int
     # The duplicate, once it has been asked for; of threads that ask at the same time
     # each may have made one. pop() gives it to one that closes it.
@@ -141,7 +147,8 @@ class Transport:
         self._request = request
         self._switched = switched
         self._closing = self._mute = self._paused = False
-        self._held = self._error = None
+        self._held = self._error = self._cut = None
+        self._queued = 0
         self._sockets = []
         self._limits = _LIMITS
         self._ignored = 0
@@ -152,8 +159,10 @@ class Transport:
     def write(self, data: "ReadableBuffer") -> None:
         """Send bytes; this never blocks.
 
-        What the kernel does not take is kept. After :meth:`close` and after the end of
-        the connection it is ignored.
+        What the kernel does not take is kept, up to ``Limits.output`` bytes: beyond
+        that the connection is aborted. So what a protocol sends, or reads in order to
+        answer, it should pause in ``pause_writing``. After :meth:`close` and after the
+        end of the connection data is ignored.
 
         Raises:
             TypeError: The data is not bytes-like.
@@ -168,9 +177,10 @@ class Transport:
                 hub.tell_crossed(1)
         elif size:
             hub.out.extend((self, data))
+            self._queued += size
             hub.collected += size
             if hub.asleep or hub.collected >= COLLECTED:
-                hub.hurry()
+                hub.hurry(self)
 
     def _checked(self, data: "ReadableBuffer") -> bytes:
         """Return what is to be sent of data that may not be."""
@@ -275,7 +285,9 @@ class Transport:
         """Close the connection when everything has been sent.
 
         Nothing more is received; ``connection_lost(None)`` is called soon, not before
-        this returns.
+        this returns. A peer that takes nothing for ``Limits.close_timeout`` seconds, or
+        less than 4 KiB a second on the average, is not waited for any longer:
+        ``connection_lost`` gets a ``TimeoutError``.
         """
         if not self._closing:
             self._closing = self._mute = True
@@ -429,7 +441,8 @@ def broadcast(transports: Iterable[Transport], data: "ReadableBuffer") -> None:
     """Send one message to many connections.
 
     Those that are closing are left out. The bytes are kept once, however many
-    connections have not taken them yet.
+    connections have not taken them yet, and count for each of them
+    (``Limits.output``).
 
     Args:
         transports: Of any daemons, in any number.
@@ -451,4 +464,4 @@ def broadcast(transports: Iterable[Transport], data: "ReadableBuffer") -> None:
         if not transport._mute:
             of_hub.setdefault(transport._hub, []).append(transport)
     for hub, its in of_hub.items():
-        hub.order(partial(hub.broadcast, its, message), len(message))
+        hub.order_broadcast(its, message)

@@ -9,6 +9,15 @@
 
 struct pymhd_daemon;
 
+/* How many connections may be upgraded at once: the same for all daemons that it
+   is given to.  It must outlive them. */
+struct pymhd_quota
+{
+  unsigned int limit;
+  unsigned int used;            /* upgraded, or about to be */
+  unsigned int refused;         /* requests for an upgrade, so far */
+};
+
 struct pymhd_settings
 {
   int listen_fd;
@@ -20,6 +29,9 @@ struct pymhd_settings
   size_t memory;
   size_t stack;
   size_t body;
+  size_t output;                /* 0: no limit, as for the next one */
+  int64_t close_ms;
+  struct pymhd_quota *quota;
   const char *cert;             /* PEM, NULL without TLS, as all of these */
   const char *key;
   const char *password;

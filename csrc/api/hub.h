@@ -18,8 +18,16 @@ enum pymhd_hub_kind
   PYMHD_HUB_LOST
 };
 
+/* Why we have ended a connection that its peer has not. */
+enum pymhd_hub_cut
+{
+  PYMHD_HUB_NOT_CUT,
+  PYMHD_HUB_CUT_OUTPUT,         /* more waited for it than is allowed */
+  PYMHD_HUB_CUT_CLOSE           /* it was closed, and took too long */
+};
+
 /* DATA: from where to where in the arena.  MADE: the request and the session.
-   LOST: an errno, 0 for none. */
+   LOST: an errno, 0 for none, and whether we have cut it. */
 struct pymhd_hub_event
 {
   int64_t kind;

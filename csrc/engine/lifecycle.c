@@ -204,6 +204,9 @@ pymhd_daemon_start (struct pymhd_daemon *daemon,
   daemon->tls = NULL != settings->cert;
   daemon->client_ca = NULL != settings->client_ca;
   daemon->body_limit = settings->body;
+  daemon->output_limit = settings->output;
+  daemon->close_ms = settings->close_ms;
+  daemon->quota = settings->quota;
   daemon->connection_limit = settings->connections;
   error = wakeup_open (&daemon->stop);
   if (0 == error)

@@ -63,11 +63,12 @@ pump_patience (struct pymhd_daemon *daemon,
 {
   const int64_t sessions = sooner (sessions_linger (daemon),
                                    sessions_idle (daemon));
+  const int64_t closing = hub_overdue (daemon);
   const int64_t mhd = daemon->calls_back ? patience_beside_mhd (daemon)
                                          : patience_of_mhd (daemon);
 
   if (hub_is_ready (daemon))
     return 0;
-  limit_ms = sooner (sooner (limit_ms, sessions), mhd);
+  limit_ms = sooner (sooner (limit_ms, sooner (sessions, closing)), mhd);
   return (int) (limit_ms < INT_MAX ? limit_ms : INT_MAX);
 }

@@ -16,6 +16,7 @@
 #include "base/slots.h"
 #include "daemon.h"
 #include "engine/pump.h"
+#include "http/quota.h"
 #include "http/request.h"
 #include "http/response.h"
 #include "http/response_cache.h"
@@ -118,6 +119,15 @@ abandon (struct request *request)
 
 
 static void
+leave_place (struct request *request)
+{
+  if (request->has_place)
+    quota_give_back (request->daemon);
+  request->has_place = false;
+}
+
+
+static void
 drop_answer (struct request *request)
 {
   pymhd_response_unref (request->shared);
@@ -143,6 +153,7 @@ request_completed (void *cls,
   if (NULL == request)
     return;
   *req_cls = NULL;
+  leave_place (request);
   if ( (ASKED == request->phase) ||
        ( (ANSWERED == request->phase) &&
          (NULL != request->shared) &&
@@ -207,7 +218,15 @@ queue_answer (struct request *request,
   enum MHD_Result result;
 
   if (NULL != request->shared)
+  {
+    if (response_upgrades (request->shared))
+    {
+      request->has_place = quota_take (request->daemon);
+      if (! request->has_place)
+        return response_queue (request->daemon->refusal[CROWDED], connection);
+    }
     return response_queue (request->shared, connection);
+  }
   result = MHD_queue_response (connection, request->once_status, request->once);
   MHD_destroy_response (request->once);
   request->once = NULL;
@@ -280,11 +299,17 @@ request_of_upgrade (void *req_cls,
 }
 
 
-/* The same, after the session has been counted: stop() sees one or the other. */
+/* The same, after the session has been counted: stop() sees one or the other.  The
+   session has the request's place from now on. */
 void
-request_upgraded (void *req_cls)
+request_upgraded (void *req_cls,
+                  bool has_session)
 {
   struct request *const request = req_cls;
+
+  if (! has_session)
+    leave_place (request);
+  request->has_place = false;
 
   end (request);
   free_body (request);

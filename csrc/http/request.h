@@ -26,6 +26,7 @@ struct request
   struct pymhd_response *shared;        /* the answer: this or the next */
   struct MHD_Response *once;
   unsigned int once_status;
+  bool has_place;               /* in the quota of upgrades */
   struct text head;             /* for Python; it begins with the target */
   struct text body;
   uint64_t length;              /* of the body, as the client says; 0: unknown */
@@ -69,9 +70,10 @@ struct pymhd_daemon *
 request_of_upgrade (void *req_cls,
                     int64_t *token);
 
-/* The request has become a session. */
+/* The request has become a session, or, without one, an end. */
 void
-request_upgraded (void *req_cls);
+request_upgraded (void *req_cls,
+                  bool has_session);
 
 /* Frees requests that ended when their event was on its way to Python. */
 void

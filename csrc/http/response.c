@@ -38,6 +38,8 @@ static const struct
   [TOO_LARGE] = { 413, "413 Content Too Large\n" },
   [FAILED] = { MHD_HTTP_INTERNAL_SERVER_ERROR, "500 Internal Server Error\n" },
   [UNAVAILABLE] = { MHD_HTTP_SERVICE_UNAVAILABLE, "503 Service Unavailable\n" },
+  [CROWDED] = { MHD_HTTP_SERVICE_UNAVAILABLE,
+                "503 Service Unavailable: too many connections are upgraded\n" },
 };
 
 
@@ -240,15 +242,17 @@ response_drain (void)
 struct pymhd_response *
 response_refusal (enum refusal which)
 {
+  /* The last one is for those who may come again. */
   static const char fields[] =
-    "Content-Type\0text/plain; charset=utf-8\0Connection\0close";
+    "Content-Type\0text/plain; charset=utf-8\0Connection\0close\0Retry-After\0005";
+  const size_t retry_after = sizeof ("Retry-After\0005");
   const char *const body = refusals[which].body;
 
   return pymhd_response_new (refusals[which].status,
                              body,
                              strlen (body),
                              fields,
-                             sizeof (fields));
+                             sizeof (fields) - (CROWDED == which ? 0 : retry_after));
 }
 
 

@@ -10,7 +10,7 @@
 
 struct pymhd_response;
 
-enum refusal { BAD_REQUEST, TOO_LARGE, FAILED, UNAVAILABLE, REFUSALS };
+enum refusal { BAD_REQUEST, TOO_LARGE, FAILED, UNAVAILABLE, CROWDED, REFUSALS };
 
 /* One of our own short answers; it closes the connection. */
 struct pymhd_response *

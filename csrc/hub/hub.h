@@ -65,6 +65,11 @@ struct link
   int fd;                       /* libmicrohttpd's: valid until we release it */
   struct tls *tls;              /* the session's; NULL without */
   int error;                    /* of what has ended it */
+  enum pymhd_hub_cut cut;
+  struct link *overdue_next;    /* of the hub's closing ones */
+  struct link *overdue_previous;
+  int64_t taken_ms;             /* when its peer last took something, since then */
+  int64_t latest_ms;            /* when it must have taken everything */
   bool local : 1;               /* no TCP, whose kernel knows when bytes move */
   bool handed_over : 1;         /* it is in epoll, as the client that it was */
   bool queued : 1;              /* it is among the hub's ready ones */
@@ -80,6 +85,7 @@ struct link
   bool lost : 1;                /* nothing is read or sent any more */
   bool told_end : 1;            /* Python knows that */
   bool released : 1;
+  bool overdue : 1;             /* it is among the closing ones */
 };
 
 struct hub
@@ -92,6 +98,8 @@ struct hub
   bool ended;                   /* the daemon's lock */
   struct link *first;           /* those that are ready: first come, first served */
   struct link *last;
+  struct link *closing_first;   /* whose peers have output to take, by taken_ms */
+  struct link *closing_last;
   int room;                     /* for events */
   int crossed_room;
   char *arena;
@@ -120,6 +128,11 @@ hub_ready (struct watcher *watcher,
 /* The pump: whether it has connections. */
 bool
 hub_is_used (const struct pymhd_daemon *daemon);
+
+/* The pump: cuts those that have been closed and whose peers take nothing.
+   Milliseconds until it is to be called again, -1 for never. */
+int64_t
+hub_overdue (struct pymhd_daemon *daemon);
 
 /* The pump: whether something waits that epoll does not tell of. */
 bool
@@ -155,6 +168,25 @@ void
 hub_lose (struct link *link,
           int error);
 
+/* The same, and the connection is aborted. */
+void
+hub_cut (struct link *link,
+         enum pymhd_hub_cut why);
+
+/* --- overdue.c --- */
+
+/* The connection is being closed, and waits for its peer from now on. */
+void
+overdue_begin (struct link *link);
+
+/* The peer has taken something. */
+void
+overdue_renew (struct link *link);
+
+/* It is waited for no more. */
+void
+overdue_forget (struct link *link);
+
 /* --- link.c --- */
 
 /* The link at a place of the table, NULL if there is none. */
@@ -178,6 +210,10 @@ outbox_flush (struct link *link);
 void
 outbox_clear (struct outbox *outbox);
 
+/* How many bytes have not been taken by the kernel. */
+size_t
+outbox_waiting (const struct link *link);
+
 /* --- stream.c --- */
 
 /* As recv() and send() on a socket that does not block.  Where less comes than
@@ -192,9 +228,9 @@ stream_send (const struct link *link,
              const void *bytes,
              size_t size);
 
-/* Whether something waits below that stream_send() has taken. */
-bool
-stream_waits (const struct link *link);
+/* How many bytes wait below that stream_send() has taken. */
+size_t
+stream_waiting (const struct link *link);
 
 /* Sends that.  -1 with an errno, EAGAIN if some is left. */
 int

@@ -64,6 +64,21 @@ hub_queue (struct link *link)
 }
 
 
+/* The arena had no room for it: it comes first in the next batch, since behind those
+   that have been read and are queued again it would find it full each time. */
+static void
+queue_first (struct link *link)
+{
+  struct hub *const hub = link->daemon->hub;
+
+  link->queued = true;
+  link->next = hub->first;
+  hub->first = link;
+  if (NULL == hub->last)
+    hub->last = link;
+}
+
+
 struct link *
 hub_unqueue (struct hub *hub)
 {
@@ -86,7 +101,18 @@ hub_lose (struct link *link,
   link->lost = true;
   link->error = error;
   outbox_clear (&link->outbox);
+  overdue_forget (link);
   hub_queue (link);
+}
+
+
+void
+hub_cut (struct link *link,
+         enum pymhd_hub_cut why)
+{
+  link->cut = why;
+  link->aborted = true;
+  hub_lose (link, 0);
 }
 
 
@@ -100,7 +126,7 @@ hub_ready (struct watcher *watcher,
   socklen_t size = sizeof (error);
 
   if ( (0 != (events & (EPOLLOUT | EPOLLERR))) &&
-       ( (0 != link->outbox.size) || (stream_waits (link)) ) )
+       ( (0 != link->outbox.size) || (0 != stream_waiting (link)) ) )
     outbox_flush (link);
   if (0 == (events & ~(uint32_t) EPOLLOUT))
     return;
@@ -250,7 +276,7 @@ attend (struct link *link)
        (! link->told_end) )
   {
     link->told_end = true;
-    tell (link, PYMHD_HUB_LOST, link->error, 0);
+    tell (link, PYMHD_HUB_LOST, link->error, link->cut);
   }
   return true;
 }
@@ -294,7 +320,7 @@ gather (struct hub *hub)
       link_free (link);
     else if (! attend (link))
     {
-      hub_queue (link);
+      queue_first (link);
       hub->batch.is_full = 1;
       break;
     }

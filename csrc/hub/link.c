@@ -62,6 +62,7 @@ link_free (struct link *link)
   if (link->handed_over)
     poller_unwatch (&link->daemon->poller, link->fd);
   outbox_clear (&link->outbox);
+  overdue_forget (link);
   free (link->early);
   free (link);
 }
@@ -180,7 +181,7 @@ hub_begin (void *cls,
     link->local = 0 != setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof (on));
     session = session_new (daemon, fd, NULL, tls, urh, link, &token);
   }
-  request_upgraded (req_cls);
+  request_upgraded (req_cls, NULL != session);
   handed_over = client_upgraded (daemon, connection, NULL != session);
   if (NULL == session)
   {
@@ -293,7 +294,10 @@ pymhd_hub_close (struct pymhd_daemon *daemon,
     hub_lose (link, 0);
   }
   else
+  {
     outbox_flush (link);
+    overdue_begin (link);
+  }
 }
 
 

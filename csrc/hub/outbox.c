@@ -143,14 +143,14 @@ send_some (struct link *link,
 }
 
 
-void
-outbox_flush (struct link *link)
+/* Sends what is in the outbox, as far as the kernel takes it. */
+static void
+send_outbox (struct link *link)
 {
   struct outbox *const outbox = &link->outbox;
   struct piece *piece;
 
-  while ( (! link->lost) &&
-          (NULL != (piece = outbox->first)) )
+  while (NULL != (piece = outbox->first))
   {
     const size_t left = piece->blob->size - piece->sent;
     const size_t sent = send_some (link, piece->blob->bytes + piece->sent, left);
@@ -166,9 +166,13 @@ outbox_flush (struct link *link)
   if ( (link->pressed) &&
        (outbox->size <= link->low) )
     hub_queue (link);
-  if ( (link->lost) ||
-       (0 != outbox->size) )
-    return;
+}
+
+
+/* Sends what waits below, and the end that has been asked for, behind it. */
+static void
+send_end (struct link *link)
+{
   if (link->closing)
     stream_end (link);
   if (0 != stream_flush (link))
@@ -181,6 +185,43 @@ outbox_flush (struct link *link)
     hub_lose (link, 0);
   else if (link->shutting)
     (void) shutdown (link->fd, SHUT_WR);
+}
+
+
+size_t
+outbox_waiting (const struct link *link)
+{
+  return link->outbox.size + stream_waiting (link);
+}
+
+
+void
+outbox_flush (struct link *link)
+{
+  const size_t waited = outbox_waiting (link);
+
+  if (link->lost)
+    return;
+  send_outbox (link);
+  if ( (! link->lost) &&
+       (0 == link->outbox.size) )
+    send_end (link);
+  if ( (! link->lost) &&
+       (outbox_waiting (link) < waited) )
+    overdue_renew (link);
+}
+
+
+/* Whether so much may wait for its peer, beside what does. */
+static bool
+has_room (const struct link *link,
+          size_t size)
+{
+  const size_t limit = link->daemon->output_limit;
+  const size_t waits = outbox_waiting (link);
+
+  return (0 == limit) ||
+         ( (waits <= limit) && (size <= limit - waits) );
 }
 
 
@@ -233,6 +274,11 @@ put (struct pymhd_daemon *daemon,
   if ( (sent == size) ||
        (link->lost) )
     return;
+  if (! has_room (link, size - sent))
+  {
+    hub_cut (link, PYMHD_HUB_CUT_OUTPUT);
+    return;
+  }
   if (NULL == shared)
     kept = add_bytes (&link->outbox, bytes + sent, size - sent);
   else

@@ -62,10 +62,10 @@ stream_send (const struct link *link,
 }
 
 
-bool
-stream_waits (const struct link *link)
+size_t
+stream_waiting (const struct link *link)
 {
-  return (NULL != link->tls) && (tls_waits (link->tls));
+  return NULL == link->tls ? 0 : link->tls->out.size - link->tls->sent;
 }
 
 

@@ -24,6 +24,7 @@
 #include "base/poller.h"
 #include "daemon.h"
 #include "engine/pump.h"
+#include "http/quota.h"
 #include "transport/relay.h"
 #include "transport/tls.h"
 #include "upgrade/session.h"
@@ -50,6 +51,7 @@ finish (struct session *session)
   (void) sem_destroy (&session->closed);
   free (session);
   atomic_fetch_sub (&daemon->upgraded, 1);
+  quota_give_back (daemon);
 }
 
 

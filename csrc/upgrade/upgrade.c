@@ -216,7 +216,7 @@ upgrade_begin (void *cls,
   if (-1 != stream.fd)
     session = session_new (daemon, stream.peer, stream.relay, NULL, urh,
                            NULL, &event.session);
-  request_upgraded (req_cls);
+  request_upgraded (req_cls, NULL != session);
   (void) client_upgraded (daemon, connection, false);
   if (NULL == session)
   {

@@ -28,7 +28,15 @@ from messages import LAST_GET, ask, get, post, status_of
 
 import pymhd
 
-LIMITS = ["connections", "connections_per_ip", "timeout", "memory", "body"]
+LIMITS = [
+    "connections",
+    "connections_per_ip",
+    "upgraded",
+    "timeout",
+    "memory",
+    "body",
+    "output",
+]
 
 
 @pytest.mark.parametrize("name", LIMITS)
@@ -42,7 +50,7 @@ def test_a_limit_must_be_an_int(name: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [(name, value) for name in LIMITS for value in (-1, 2**31, 2**64)]
-    + [("connections", 0), ("memory", 0), ("memory", 1023)],
+    + [("connections", 0), ("upgraded", 0), ("memory", 0), ("memory", 1023)],
 )
 def test_a_limit_must_be_in_its_range(name: str, value: int) -> None:
     """Which the message tells."""

@@ -178,7 +178,7 @@ def test_a_broadcast_reaches_everybody(serve: Serve, threads: int) -> None:
 
 def test_a_broadcast_is_kept_once(serve: Serve) -> None:
     """However many connections have not taken it yet."""
-    hub = Hub(serve)
+    hub = Hub(serve, limits=pymhd.Limits(output=64 << 20))
     made = [hub.connect() for _ in range(20)]
     protocols = [one.__enter__()[0] for one in made]
     before = resident()

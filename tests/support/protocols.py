@@ -98,6 +98,12 @@ class Hub:
         self._made.put(protocol)
         return protocol
 
+    def protocols(self, count: int) -> list[Recorder]:
+        """Wait for connections that others have made; return their protocols."""
+        made = [self._made.get(timeout=TIMEOUT) for _ in range(count)]
+        eventually(lambda: all(one.calls for one in made), "connection_made()")
+        return made
+
     @contextlib.contextmanager
     def connect(self, early: bytes = b"") -> Iterator[tuple[Recorder, socket.socket]]:
         """Yield the protocol of a new connection, and the client's socket."""
