@@ -10,10 +10,13 @@ from pymhd._library import ffi, lib
 from pymhd.daemon import Daemon, Polling, Threads
 from pymhd.errors import (
     CallError,
+    IncompleteReadError,
     MHDError,
     NotSupportedError,
     StartError,
     StateError,
+    StreamClosedError,
+    StreamNotSupportedError,
 )
 from pymhd.handler import Handler
 from pymhd.headers import Headers, Query
@@ -34,6 +37,7 @@ __all__ = [
     "Daemon",
     "Handler",
     "Headers",
+    "IncompleteReadError",
     "Limits",
     "MHDError",
     "NotSupportedError",
@@ -44,6 +48,8 @@ __all__ = [
     "Response",
     "StartError",
     "StateError",
+    "StreamClosedError",
+    "StreamNotSupportedError",
     "TLSInfo",
     "Threads",
     "Transport",

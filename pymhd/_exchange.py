@@ -92,7 +92,7 @@ class Exchange:
         if protocol is None:
             return _upgrade_required(response._protocols)
         self._switching[token] = (response, request._copy(), protocol)
-        return response
+        return response._switching_to(protocol)
 
     def switched(self, token: int) -> tuple[Response, Request, str]:
         """Return what belongs to an upgrade, once."""
@@ -115,10 +115,13 @@ class Exchange:
             else:
                 self._begin(target, stream)
         except BaseException as error:
-            self._log(
-                f"{_log.name_of(target)}() did not begin; its connection is closed",
-                error,
-            )
+            if stream._has_raised(error):
+                _log.note_later(f"an upgraded connection ended: {_log.describe(error)}")
+            else:
+                self._log(
+                    f"{_log.name_of(target)}() did not begin; its connection is closed",
+                    error,
+                )
             stream.close()
 
     def limit(self, response: Response, session: int) -> bool:

@@ -219,6 +219,7 @@ class Hub:
             return
         transport._protocol = protocol
         self.call(transport, "connection_made", transport)
+        transport._give_up_body()
 
     def _reserve(self, place: int) -> None:
         while len(self._transports) <= place:

@@ -12,7 +12,7 @@ import os
 import weakref
 from typing import TYPE_CHECKING, cast
 
-from pymhd import _log, response, upgrade
+from pymhd import _log, _stream, response
 from pymhd._library import lib
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _after_fork_in_child() -> None:
     lib.pymhd_forked()
     _log.forked()
     response.forked()
-    upgrade.forked()
+    _stream.forked()
     for daemon in list(_daemons):
         daemon._forked()
     for driver in list(_drivers.values()):

@@ -6,6 +6,9 @@ libmicrohttpd's goes through a queue to a thread of its own, for two reasons:
 libmicrohttpd logs with its locks held, when nothing may wait for the GIL (those lines
 wait in a bounded ring in C), and :mod:`logging` and :mod:`threading` would leave
 something behind on every foreign thread. The thread lives as long as a daemon does.
+
+Whatever a line is made of, it is one line: what a client has sent, or what an
+exception says, cannot end it, nor speak to a terminal.
 """
 
 import contextlib
@@ -14,17 +17,65 @@ import logging
 import sys
 import threading
 import traceback
-from queue import Empty, SimpleQueue
+from collections import deque
 
 from pymhd._library import copy_bytes, ffi, lib
 
-__all__ = ["log", "name_of", "report", "report_later", "start", "stop"]
+__all__ = [
+    "describe",
+    "escape",
+    "log",
+    "name_of",
+    "report",
+    "report_later",
+    "start",
+    "stop",
+]
 
 logger = logging.getLogger("pymhd")
 
 _LINE_SIZE = 256
-# What report_later() is given.
-_later: SimpleQueue[tuple[int, str, BaseException | None]] = SimpleQueue()
+# So many lines may wait to be logged, as in C; more are counted.
+_LINES = 256
+# So many of them with their exceptions, which keep alive whatever their frames refer
+# to, requests and bodies among it. Of those behind, the line names the exception.
+_EXCEPTIONS = 16
+_NAMED = 1000  # characters of it
+
+
+class _Waiting:
+    """Lines for the thread to log, from any other one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()  # for signal handlers and finalizers
+        self._lines: deque[tuple[int, str, BaseException | None]] = deque()
+        self._dropped = 0
+
+    def put(self, level: int, message: str, error: BaseException | None) -> None:
+        """Add a line, unless there are too many."""
+        named = "" if error is None else f": {describe(error)[:_NAMED]}"
+        with self._lock:
+            count = len(self._lines)
+            if count >= _LINES:
+                self._dropped += 1
+            elif count >= _EXCEPTIONS:
+                self._lines.append((level, message + named, None))
+            else:
+                self._lines.append((level, message, error))
+
+    def take(self) -> tuple[int, str, BaseException | None] | None:
+        """Return the oldest line; None if there is none."""
+        with self._lock:
+            return self._lines.popleft() if self._lines else None
+
+    def dropped(self) -> int:
+        """Return how many lines found no room since the last call."""
+        with self._lock:
+            count, self._dropped = self._dropped, 0
+        return count
+
+
+_later = _Waiting()
 # Guards the two below; reentrant, for a signal handler that stops a daemon.
 _lock = threading.RLock()
 _users = 0
@@ -44,12 +95,34 @@ def name_of(function: object) -> str:
     return name
 
 
+def describe(error: BaseException) -> str:
+    """Return the repr() of an exception, which might fail itself."""
+    with contextlib.suppress(BaseException):
+        return repr(error)
+    return type(error).__name__
+
+
+def escape(text: str) -> str:
+    """Return a text as one line of characters that can be printed.
+
+    Those that cannot, such as line breaks of any kind, escape sequences of terminals,
+    marks that turn the direction of writing, and bytes that are no UTF-8, are shown as
+    :func:`repr` shows them.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def log(level: int, message: str, error: BaseException | None = None) -> None:
     """Log a line, with the traceback of an exception; never fails.
+
+    The traceback has as many lines as it has; the line itself is one.
 
     A filter or handler of the user's may raise, which must not end the thread that
     serves everybody: then that goes to standard error.
     """
+    message = escape(message)
     try:
         logger.log(level, message, exc_info=error)
     except BaseException:
@@ -71,7 +144,7 @@ def report_later(
     message: str, error: BaseException | None = None, level: int = logging.ERROR
 ) -> None:
     """Do the same from a thread of libmicrohttpd's."""
-    _later.put((level, message, error))
+    _later.put(level, message, error)
     lib.pymhd_log_wake()
 
 
@@ -82,12 +155,10 @@ def _drain() -> None:
         log(logging.INFO, text)
     if dropped := lib.pymhd_log_dropped():
         log(logging.WARNING, f"{dropped} log lines of libmicrohttpd's were dropped")
-    while True:
-        try:
-            level, message, error = _later.get_nowait()
-        except Empty:
-            return
-        log(level, message, error)
+    while waiting := _later.take():
+        log(*waiting)
+    if dropped := _later.dropped():
+        log(logging.WARNING, f"{dropped} log lines about requests were dropped")
 
 
 def _run() -> None:
@@ -131,4 +202,4 @@ def forked() -> None:
     """Begin anew in a fork's child, which has none of the parent's threads."""
     global _users, _thread, _lock, _later
     _users, _thread = 0, None
-    _lock, _later = threading.RLock(), SimpleQueue()
+    _lock, _later = threading.RLock(), _Waiting()

@@ -66,6 +66,8 @@ def pairs(headers: Fields) -> tuple[Field, ...]:
         return tuple(headers.items())
     if isinstance(headers, str | bytes):
         raise TypeError("headers must be a mapping or pairs of names and values")
+    if hasattr(headers, "items"):  # an email.message.Message, which is no Mapping
+        return tuple(headers.items())
     return tuple((name, value) for name, value in headers)
 
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 
 from pymhd import _live, _log
-from pymhd.errors import StateError
 from pymhd.upgrade import Upgraded
 
 __all__ = ["Sessions", "Target"]
@@ -52,15 +51,20 @@ class Sessions:
         process = os.getpid()
         try:
             target(stream)
-        except (ConnectionError, StateError) as error:
-            # The peer or stop() has ended it, which is no mistake of the target's.
-            _log.log(logging.INFO, f"an upgraded connection ended: {error!r}")
         except BaseException as error:
-            _log.report(
-                f"{_log.name_of(target)}() failed; its connection is closed", error
-            )
+            # What the peer or stop() has ended is no mistake of the target's.
+            if stream._has_raised(error):
+                _log.log(
+                    logging.INFO,
+                    f"an upgraded connection ended: {_log.describe(error)}",
+                )
+            else:
+                _log.report(
+                    f"{_log.name_of(target)}() failed; its connection is closed", error
+                )
+            stream.close()  # also one that the target has detached
         finally:
-            stream.close()
+            stream._close_unless_detached()
             _live.end_in_child(process)
             del self._threads[threading.current_thread()]
 

@@ -6,24 +6,40 @@
     MHDError(Exception)
     ├── StartError(MHDError, OSError)
     ├── NotSupportedError(MHDError, NotImplementedError)
+    │   └── StreamNotSupportedError(NotSupportedError, OSError)
     ├── StateError(MHDError, RuntimeError)
+    │   └── StreamClosedError(StateError, OSError)
+    ├── IncompleteReadError(MHDError, EOFError)
     └── CallError(MHDError)
 
 Wrong argument types and values are plain ``TypeError`` and ``ValueError``, raised
 before C is called. What a peer does to its connection arrives as the ``OSError`` that
-:mod:`socket` would raise.
+:mod:`socket` would raise, and what else ends or limits an upgraded connection is an
+``OSError``, too: ``except OSError`` around a relay's loop misses nothing.
 """
 
+import errno
 from typing import TYPE_CHECKING, TypeVar
 
 from pymhd._library import ffi
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from pymhd._mhd import CData
 
     C = TypeVar("C", bound=CData)
 
-__all__ = ["CallError", "MHDError", "NotSupportedError", "StartError", "StateError"]
+__all__ = [
+    "CallError",
+    "IncompleteReadError",
+    "MHDError",
+    "NotSupportedError",
+    "StartError",
+    "StateError",
+    "StreamClosedError",
+    "StreamNotSupportedError",
+]
 
 
 class MHDError(Exception):
@@ -48,6 +64,50 @@ class StateError(MHDError, RuntimeError):
     Used after ``stop()`` or ``close()``, after the request has ended, changed after
     the first use, or ``stop()`` from within a handler.
     """
+
+
+class StreamClosedError(StateError, OSError):
+    """An upgraded connection is not ours to use any more.
+
+    ``errno`` is EBADF after :meth:`Upgraded.close` or :meth:`Upgraded.detach`, as of a
+    socket; ECONNABORTED where the daemon has ended it: it was idle for too long, or
+    :meth:`Daemon.stop` has been called.
+    """
+
+    def __init__(self, message: str, number: int = errno.EBADF) -> None:
+        super().__init__(number, message)
+
+    def __reduce__(self) -> "tuple[type[Self], tuple[str, int]]":
+        return type(self), (self.strerror or "", self.errno or 0)
+
+
+class StreamNotSupportedError(NotSupportedError, OSError):
+    """An upgraded connection of this kind cannot do this; ``errno`` is EOPNOTSUPP."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(errno.EOPNOTSUPP, message)
+
+    def __reduce__(self) -> "tuple[type[Self], tuple[str]]":
+        return type(self), (self.strerror or "",)
+
+
+class IncompleteReadError(MHDError, EOFError):
+    """The peer's end came before as many bytes as :meth:`Upgraded.recv_exactly` wants.
+
+    Like :class:`asyncio.IncompleteReadError`.
+
+    Attributes:
+        partial: The bytes that did come.
+        expected: How many were asked for.
+    """
+
+    def __init__(self, partial: bytes, expected: int) -> None:
+        super().__init__(f"the peer has ended after {len(partial)} of {expected} bytes")
+        self.partial = partial
+        self.expected = expected
+
+    def __reduce__(self) -> "tuple[type[Self], tuple[bytes, int]]":
+        return type(self), (self.partial, self.expected)
 
 
 class CallError(MHDError):

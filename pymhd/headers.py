@@ -2,12 +2,20 @@
 """Header fields: their syntax (RFC 9110, section 5) and mappings of them."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TypeVar, final, overload
+from collections.abc import (
+    Callable,
+    ItemsView,
+    Iterable,
+    Iterator,
+    Mapping,
+    ValuesView,
+)
+from typing import Self, TypeVar, final, overload
 
 __all__ = ["Headers", "Query"]
 
 T = TypeVar("T")
+_MISSING = object()
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]+")
@@ -73,15 +81,29 @@ def check_protocols(value: str) -> list[str]:
 class MultiMapping(Mapping[str, str]):
     """An ordered, immutable mapping in which a name may stand more than once.
 
-    Indexing, ``get()`` and ``items()`` give the first value of a name,
-    :meth:`get_all` gives all of them, :meth:`pairs` everything in its order.
+    As multidict's: indexing and :meth:`get` give the first value of a name,
+    :meth:`getall` gives all of them; iterating, :meth:`keys`, :meth:`values`,
+    :meth:`items` and ``len()`` count every pair in its order. So
+    ``Response(headers=other.headers)`` loses nothing, while ``dict(headers)`` has each
+    name once, with its first value.
+
+    Example::
+
+        headers = Headers([("Vary", "Origin"), ("vary", "Accept")])
+        headers["VARY"]             # "Origin"
+        headers.getall("Vary")      # ["Origin", "Accept"]
+        [*headers.items(), ("Age", "5")]    # one more
     """
 
     __slots__ = ("_first", "_pairs")
     _fold: Callable[[str], str] = staticmethod(str)
 
-    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
-        self._pairs = tuple(pairs)
+    def __init__(
+        self, pairs: Mapping[str, str] | Iterable[tuple[str, str]] = ()
+    ) -> None:
+        if isinstance(pairs, Mapping):
+            pairs = pairs.items()
+        self._pairs = tuple((name, value) for name, value in pairs)
         fold = self._fold
         self._first = {fold(name): value for name, value in reversed(self._pairs)}
 
@@ -99,27 +121,67 @@ class MultiMapping(Mapping[str, str]):
         """Return the first value of a name, or the default if there is none."""
         return self._first.get(self._fold(name), default)
 
+    @overload
+    def getall(self, name: str, /) -> list[str]: ...
+    @overload
+    def getall(self, name: str, default: T, /) -> list[str] | T: ...
+    def getall(self, name: str, default: object = _MISSING, /) -> object:
+        """Return all values of a name, in order.
+
+        Raises:
+            KeyError: There is none, and no default was given.
+        """
+        values = self.get_all(name)
+        if values or default is not _MISSING:
+            return values or default
+        raise KeyError(name)
+
+    def get_all(self, name: str) -> list[str]:
+        """Return all values of a name, in order; an empty list if there is none."""
+        folded = self._fold(name)
+        return [value for other, value in self._pairs if self._fold(other) == folded]
+
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self._fold(name) in self._first
 
     def __iter__(self) -> Iterator[str]:
-        seen = set()
-        for name, _ in self._pairs:
-            if (folded := self._fold(name)) not in seen:
-                seen.add(folded)
-                yield name
+        return (name for name, _ in self._pairs)
 
     def __len__(self) -> int:
-        return len(self._first)
+        return len(self._pairs)
+
+    def items(self) -> ItemsView[str, str]:
+        """Return a view of every (name, value) in order, repeated names included."""
+        return _Items(self)
+
+    def values(self) -> ValuesView[str]:
+        """Return a view of every value in order."""
+        return _Values(self)
+
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Return :meth:`items` as a tuple."""
+        return self._pairs
+
+    def copy(self) -> Self:
+        """Return an equal one."""
+        return type(self)(self._pairs)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[tuple[tuple[str, str], ...]]]:
+        return type(self), (self._pairs,)
 
     def __eq__(self, other: object) -> bool:
-        """Tell whether both have the same pairs in the same order.
+        """Tell whether both have the same pairs.
 
-        Another mapping is compared as :class:`Mapping` does: by first values.
+        In the same order, but for a mapping that is none of these, such as a dict:
+        that has each name once, in any order.
         """
-        if not isinstance(other, MultiMapping):
-            return super().__eq__(other)
-        return self._folded() == other._folded()
+        if isinstance(other, MultiMapping):
+            return self._folded() == other._folded()
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        if len(other) != len(self) or not all(isinstance(name, str) for name in other):
+            return False
+        return {self._fold(name): value for name, value in other.items()} == self._first
 
     __hash__ = None  # type: ignore[assignment]  # as of every Mapping
 
@@ -129,14 +191,34 @@ class MultiMapping(Mapping[str, str]):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({list(self._pairs)!r})"
 
-    def get_all(self, name: str) -> list[str]:
-        """Return all values of a name, in order; an empty list if there is none."""
-        folded = self._fold(name)
-        return [value for other, value in self._pairs if self._fold(other) == folded]
 
-    def pairs(self) -> tuple[tuple[str, str], ...]:
-        """Return every (name, value) in order, repeated names included."""
-        return self._pairs
+class _Items(ItemsView[str, str]):
+    """Every pair: what Mapping has would look each name up, and find its first."""
+
+    __slots__ = ()
+    _mapping: MultiMapping
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._mapping.pairs())
+
+    def __contains__(self, item: object) -> bool:
+        match item:
+            case (str(name), value):
+                return value in self._mapping.get_all(name)
+        return False
+
+
+class _Values(ValuesView[str]):
+    """Every value, likewise."""
+
+    __slots__ = ()
+    _mapping: MultiMapping
+
+    def __iter__(self) -> Iterator[str]:
+        return (value for _, value in self._mapping.pairs())
+
+    def __contains__(self, value: object) -> bool:
+        return any(value == mine for mine in self)
 
 
 @final

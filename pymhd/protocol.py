@@ -10,13 +10,14 @@ transport's may be called from any.
 import contextlib
 import logging
 import socket
+import weakref
 from collections.abc import Iterable
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Self, final
 
 from pymhd import _log
 from pymhd._library import lib
-from pymhd.errors import NotSupportedError, StateError
+from pymhd.errors import StreamClosedError, StreamNotSupportedError
 from pymhd.tls import NO_HALF_CLOSE
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ class Transport:
         "_session",
         "_sockets",
         "_switched",
+        "_whole",
     )
 
     _hub: "Hub"
@@ -113,6 +115,8 @@ class Transport:
     _session: int
     _protocol: Any
     _request: "Request"
+    # The request with a large body, after connection_made(), as others hold it.
+    _whole: "weakref.ref[Request] | None"
     _switched: str
     _closing: bool
     # Nothing may be written: after close(), abort(), write_eof(), the end.
@@ -145,6 +149,7 @@ class Transport:
         self._session = session
         self._protocol = Protocol()
         self._request = request
+        self._whole = None
         self._switched = switched
         self._closing = self._mute = self._paused = False
         self._held = self._error = self._cut = None
@@ -214,10 +219,10 @@ class Transport:
         """End our half of the connection behind what has been written.
 
         Raises:
-            NotSupportedError: Over TLS, as for asyncio's transports.
+            StreamNotSupportedError: Over TLS, as for asyncio's transports.
         """
         if not self.can_write_eof():
-            raise NotSupportedError(NO_HALF_CLOSE)
+            raise StreamNotSupportedError(NO_HALF_CLOSE)
         if not self._mute:
             self._mute = True
             self._hub.order(self._shut)
@@ -329,13 +334,16 @@ class Transport:
 
         Args:
             name: ``"peername"`` and ``"sockname"``, as :mod:`socket` gives them;
-                ``"request"``, a copy of the request that asked for the upgrade;
+                ``"request"``, a copy of the request that asked for the upgrade (when
+                ``connection_made`` has returned, a body of more than 16 KiB lasts as
+                long as somebody holds it, else :attr:`Request.body` raises StateError);
                 ``"protocol"``, what was switched to; ``"socket"``, a duplicate of the
                 socket, for its options, which the transport closes.
             default: Returned for other names, and where it cannot be told any more.
         """
         if name == "request":
-            return self._request
+            whole = None if self._whole is None else self._whole()
+            return self._request if whole is None else whole
         if name == "protocol":
             return self._switched
         if name == "peername":
@@ -354,12 +362,12 @@ class Transport:
         caller's to close, to read from or to write to.
 
         Raises:
-            StateError: The connection has ended.
+            StreamClosedError: The connection has ended.
             OSError: There are no more descriptors.
         """
         sock = self._socket()
         if sock is None:
-            raise StateError("this connection has ended")
+            raise StreamClosedError("this connection has ended")
         return sock.fileno()
 
     def _socket(self) -> socket.socket | None:
@@ -390,6 +398,13 @@ class Transport:
         return f"<pymhd.Transport {self._switched} {state}>"
 
     # --- the hub's thread ---
+
+    def _give_up_body(self) -> None:
+        """Keep a large body of the request no longer than others keep the request."""
+        request = self._request
+        if request._has_large_body():
+            self._whole = weakref.ref(request)
+            self._request = request._without_body()
 
     def _shut(self) -> None:
         lib.pymhd_hub_shut(self._hub.pointer, self._place)

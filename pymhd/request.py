@@ -15,6 +15,9 @@ from pymhd.tls import TLSInfo
 
 __all__ = ["Address", "Request"]
 
+# Bytes of a body that an upgraded connection may keep: about what it costs anyway.
+_LARGE = 16 * 1024
+
 Address = tuple[str, int] | tuple[str, int, int, int] | str
 """A peer's address, as :mod:`socket` has it.
 
@@ -69,7 +72,7 @@ class Request:
     __slots__ = ("__weakref__", "_body", "_headers", "_lines", "_text")
 
     _text: bytes | None  # None: the request has ended
-    _body: bytes
+    _body: bytes | None  # None: this is the copy that an upgraded connection keeps
     _lines: list[str]  # once somebody has asked for them
     _headers: Headers  # the same
 
@@ -77,7 +80,7 @@ class Request:
         raise TypeError("pymhd makes the requests: a handler is called with one")
 
     @staticmethod
-    def _make(text: bytes, body: bytes) -> "Request":
+    def _make(text: bytes, body: bytes | None) -> "Request":
         self = _new(Request)
         self._text = text
         self._body = body
@@ -85,6 +88,12 @@ class Request:
 
     def _copy(self) -> "Request":
         return self._make(self._live_text(), self._body)
+
+    def _has_large_body(self) -> bool:
+        return self._body is not None and len(self._body) > _LARGE
+
+    def _without_body(self) -> "Request":
+        return self._make(self._live_text(), None)
 
     def _live_text(self) -> bytes:
         text = self._text
@@ -175,9 +184,20 @@ class Request:
 
     @property
     def body(self) -> bytes:
-        """The whole body, decoded from its transfer coding; empty without one."""
+        """The whole body, decoded from its transfer coding; empty without one.
+
+        Raises:
+            StateError: The request has ended, or see :attr:`Upgraded.request`.
+        """
         self._live_text()
-        return self._body
+        body = self._body
+        if body is None:
+            raise StateError(
+                "this body is gone: one of more than 16 KiB is kept after an upgrade "
+                "only as long as somebody holds stream.request, so take that before "
+                "you use the stream, or before connection_made() returns"
+            )
+        return body
 
     def wants_upgrade(self, protocol: str | None = None) -> bool:
         """Tell whether the client asks to switch to a protocol (RFC 9110, 7.8).

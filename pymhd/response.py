@@ -89,7 +89,9 @@ class Response:
             charset=utf-8`` if ``headers`` give no other; bytes as they are, and from
             where they are if there are more than 16 KiB.
         status: 200 to 599.
-        headers: A mapping, or pairs if a name stands more than once.
+        headers: Pairs of names and values, or a mapping, of which all ``items()``
+            count: :attr:`Request.headers` and :attr:`Response.headers` have a name as
+            often as it was sent, a dict only once.
 
     Raises:
         TypeError, ValueError: The body, the status or a field cannot be sent.
@@ -108,6 +110,7 @@ class Response:
         "_ptr",
         "_run",
         "_status",
+        "_switched",
         "_target",
     )
 
@@ -125,6 +128,8 @@ class Response:
     # Of upgrades alone:
     _target: Target
     _protocols: list[str]
+    # What is sent when one of several protocols has been chosen, by its name.
+    _switched: "dict[str, Response]"
     _run: Run
     _idle_timeout: float | None
 
@@ -162,8 +167,11 @@ class Response:
             target: Called with an :class:`Upgraded` for each connection, after the
                 header went out; with ``run="hub"``, called without arguments for a
                 :class:`Protocol`.
-            protocol: The value of the ``Upgrade`` field, one protocol or several with
-                commas. Without it the field must be added before the first use.
+            protocol: One protocol or several with commas, the best first, each
+                ``name`` or ``name/version``. A client gets the first one that it
+                offers, without regard to case, and a 101 whose ``Upgrade`` field names
+                that one only (RFC 9110, section 7.8), spelt as here. Without it the
+                ``Upgrade`` field must be added before the first use.
             headers: More fields.
             run: ``"thread"``, the default: in a thread of its own; when the callable
                 returns, the connection is closed. ``"inline"``: on the thread that
@@ -192,6 +200,7 @@ class Response:
         self._idle_timeout = idle_timeout
         self._status = _SWITCHING_PROTOCOLS
         self._target = target
+        self._switched = {}
         is_protocol = isinstance(target, type) and hasattr(target, "connection_made")
         self._run = run or ("hub" if is_protocol else "thread")
         if protocol is not None:
@@ -320,6 +329,25 @@ class Response:
                 'for_upgrade() one, or add_header("Upgrade", ...) before its first use'
             )
         return tokens(upgrade)
+
+    def _switching_to(self, protocol: str) -> "Response":
+        """Return what is sent when a protocol has been chosen: it names no other."""
+        if len(self._protocols) == 1:
+            return self
+        known = self._switched.get(protocol)
+        if known is not None:
+            return known
+        only = Response()
+        only._along = False
+        only._status = _SWITCHING_PROTOCOLS
+        only._run = self._run
+        fields = (
+            (name, protocol if name.lower() == "upgrade" else value)
+            for name, value in self._head[0]
+        )
+        only._head = tuple(fields), None
+        only._pointer()
+        return self._switched.setdefault(protocol, only)
 
     def _build(self, fields: bytes) -> "SharedResponsePtr":
         if self._status == _SWITCHING_PROTOCOLS:

@@ -1,25 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""An upgraded connection: a stream socket, and how its session begins and ends.
-
-The object owns a duplicate of the descriptor, over TLS one end of a socket pair, so
-nothing that is done with it can hit one that libmicrohttpd has closed. The session's
-token tells csrc that we are through; csrc then lingers and closes
-(csrc/upgrade/linger.c).
-"""
+"""An upgraded connection as a program uses it: a stream socket."""
 
 import contextlib
+import errno
 import io
 import os
+import select
 import socket
-import threading
-import warnings
-import weakref
+import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Self, final
+from typing import TYPE_CHECKING, final
 
 from pymhd._library import lib
+from pymhd._stream import Stream
 from pymhd._stream_io import make_file
-from pymhd.errors import NotSupportedError, StateError
+from pymhd.errors import IncompleteReadError, StreamNotSupportedError
 from pymhd.request import Address, Request
 from pymhd.tls import NO_HALF_CLOSE
 
@@ -28,122 +23,41 @@ if TYPE_CHECKING:
 
 __all__ = ["Upgraded"]
 
-
 # How much is sent before somebody is told so.
 _PIECE = 65536
-# How often this process has been forked: what is older is a parent's.
-_forks = 0
-# Guards the taking over of those; reentrant, for signal handlers.
-_lock = threading.RLock()
-
-
-def forked() -> None:
-    """Take note, in a fork's child, that every stream is the parent's."""
-    global _forks, _lock
-    _forks += 1
-    _lock = threading.RLock()
-
-
-def _abandoned(sock: socket.socket, session: int, born: int) -> None:
-    # A finalizer: it may run on any thread, between any two instructions. It takes no
-    # lock of Python's and calls no function of libmicrohttpd's.
-    with contextlib.suppress(OSError):
-        sock.close()
-    if born != _forks:
-        return
-    lib.pymhd_session_close(session)
-    warnings.warn(
-        f"an upgraded connection (session {session}) was not closed before the last "
-        "reference to it went: close it, or use it in a with statement",
-        ResourceWarning,
-        stacklevel=2,
-    )
+# As csrc sends: a peer that has left is an exception, whatever becomes of SIGPIPE.
+_FLAGS = socket.MSG_NOSIGNAL
 
 
 @final
-class Upgraded:
+class Upgraded(Stream):
     """The socket of an upgraded connection, after the 101 went out.
 
     It behaves as a blocking :class:`socket.socket` does; bytes that the client sent
     early come first. One thread may send while another receives. After
-    :meth:`close` every call raises StateError, also in a thread that was blocked in
-    one. A context manager.
+    :meth:`close` every call raises StreamClosedError, also in a thread that was
+    blocked in one: it is a StateError and an OSError. A context manager.
+
+    When the callable that serves it raises what says that this very connection has
+    ended, it is logged as information; anything else is an error with its traceback.
 
     pymhd makes these; they cannot be constructed.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_born",
-        "_closed",
-        "_early",
-        "_finalizer",
-        "_limited",
-        "_lock",
-        "_protocol",
-        "_request",
-        "_session",
-        "_sock",
-        "_touches",
-        "_users",
-    )
-
-    _born: int
-    _sock: socket.socket
-    _session: int
-    _early: bytes
-    _request: Request
-    _protocol: str
-    # Guards _closed, _users and _early; never held across I/O. Reentrant, since a
-    # signal handler may close what the thread under it is using.
-    _lock: "threading.RLock"
-    _closed: bool
-    # How many calls use the descriptor. The last one closes it, so that no call meets
-    # a number that has become somebody else's.
-    _users: int
-    _finalizer: "weakref.finalize[..., Self]"
-    # It has an idle timeout, and csrc must be told when bytes move.
-    _limited: bool
-    _touches: bool
-
-    def __init__(self) -> None:
-        raise TypeError("pymhd makes these: see Response.for_upgrade()")
-
-    @classmethod
-    def _make(
-        cls,
-        fd: int,
-        session: int,
-        early: bytes,
-        request: Request,
-        protocol: str,
-        limited: bool = False,
-    ) -> Self:
-        self = cls.__new__(cls)
-        self._sock = socket.socket(fileno=fd)
-        self._sock.settimeout(None)  # whatever socket.setdefaulttimeout() says
-        self._born = _forks
-        self._session = session
-        self._early = early
-        self._request = request
-        self._protocol = protocol
-        self._lock = threading.RLock()
-        self._users = 0
-        self._closed = False
-        self._limited = limited
-        self._touches = limited and self._sock.family == socket.AF_UNIX
-        self._finalizer = weakref.finalize(
-            self, _abandoned, self._sock, session, _forks
-        )
-        self._finalizer.atexit = False
-        return self
+    __slots__ = ()
 
     # --- what it is ---
 
     @property
     def request(self) -> Request:
-        """The request that asked for the upgrade: a copy, which does not end."""
-        return self._request
+        """The request that asked for the upgrade: a copy, which does not end.
+
+        A body of more than 16 KiB is with it until the stream is used for the first
+        time; then it lasts as long as somebody holds the request, so that an idle
+        connection costs no more than others. After that :attr:`Request.body` raises
+        StateError.
+        """
+        return self._whole_request()
 
     @property
     def protocol(self) -> str:
@@ -155,103 +69,16 @@ class Upgraded:
         """The peer's address, as :meth:`socket.socket.getpeername` gives it."""
         return self._request.client
 
-    @property
-    def closed(self) -> bool:
-        """True after :meth:`close`."""
-        return self._closed
-
     def __repr__(self) -> str:
-        state = "closed" if self._closed else "open"
-        return f"<pymhd.Upgraded {self._protocol} {state}>"
-
-    # --- the descriptor's users ---
-
-    def _locking(self) -> "threading.RLock":
-        if self._born != _forks:
-            self._take_over()
-        return self._lock
-
-    def _take_over(self) -> None:
-        """Begin anew in a fork's child, in which the parent's threads are not.
-
-        There close() must close a copy, and leave the connection alone.
-        """
-        with _lock:
-            if self._born != _forks:
-                self._users, self._lock = 0, threading.RLock()
-                self._limited = self._touches = False
-                self._session = 0  # the child gives the parent's numbers to its own
-                self._born = _forks  # last: now other threads go on
-
-    def _check_open(self) -> None:
+        state = "detached" if self._detached else "open"
         if self._closed:
-            raise StateError("this upgraded connection has been closed")
-        ours = self._limited and self._born == _forks
-        if ours and not lib.pymhd_session_is_live(self._session):
-            raise StateError(
-                "this upgraded connection was idle for longer than its idle_timeout "
-                "and has been closed, or its daemon has been stopped"
-            )
+            state = "closed"
+        return f"<pymhd.Upgraded {self._protocol} {state}>"
 
     def _moved(self, count: int) -> None:
         """Note that bytes have moved where the kernel does not."""
         if self._touches and count:
             lib.pymhd_session_touch(self._session)
-
-    @contextlib.contextmanager
-    def _socket(self) -> Iterator[socket.socket]:
-        with self._locking():
-            self._check_open()
-            self._users += 1
-        try:
-            yield self._sock
-        except OSError:
-            self._check_open()  # close() may be what has failed it
-            raise
-        finally:
-            self._leave()
-
-    def _leave(self) -> None:
-        with self._locking():
-            self._users -= 1
-            last = self._closed and not self._users
-        if last and self._finalizer.detach() is not None:
-            # Somebody may have closed our descriptor by its number.
-            with contextlib.suppress(OSError):
-                self._sock.close()
-            lib.pymhd_session_close(self._session)
-
-    def close(self) -> None:
-        """Close the connection, once; further calls do nothing.
-
-        What was sent arrives, although this returns at once: our FIN goes out behind
-        it, and input is read and forgotten until the peer's FIN, for at most 1 s and
-        1 MiB. Calls that are blocked in other threads raise StateError, a recv() when
-        that is over.
-
-        Wraps ``MHD_upgrade_action(MHD_UPGRADE_ACTION_CLOSE)``.
-        """
-        with self._locking():
-            if self._closed:
-                return
-            self._closed = True
-            self._users += 1
-            in_use = self._users > 1
-        if in_use:
-            # Not SHUT_RDWR: after that the kernel answers input with an RST, which
-            # would destroy our last bytes. csrc wakes whoever is blocked in recv()
-            # when it is through.
-            with contextlib.suppress(OSError):
-                self._sock.shutdown(socket.SHUT_WR)
-            lib.pymhd_session_close(self._session)
-        self._leave()
-
-    def __enter__(self) -> Self:
-        self._check_open()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
 
     # --- receiving ---
 
@@ -275,11 +102,11 @@ class Upgraded:
         Raises:
             TimeoutError: Nothing came within :meth:`settimeout`.
             OSError: As of :meth:`socket.socket.recv`, such as ConnectionResetError.
-            StateError: Closed, before or meanwhile.
+            StreamClosedError: Closed, before or meanwhile.
         """
         if self._early and size > 0 and (early := self._take_early(size)):
             return early
-        with self._socket() as sock:
+        with self._socket(moves=True) as sock:
             data = sock.recv(size)
             self._check_open()  # not closed by another thread meanwhile
             if not data and size:
@@ -311,13 +138,56 @@ class Upgraded:
             if data := self._take_early(size or len(view)):
                 view[: len(data)] = data
                 return len(data)
-        with self._socket() as sock:
+        with self._socket(moves=True) as sock:
             count = sock.recv_into(buffer, size)
             self._check_open()
             if not count and memoryview(buffer).nbytes:
                 self._check_end()
             self._moved(count)
             return count
+
+    def recv_exactly(self, size: int) -> bytes:
+        """Receive so many bytes and return them.
+
+        Args:
+            size: In bytes; memory is taken as they come, not before.
+
+        Raises:
+            IncompleteReadError: The peer has ended before; its ``partial`` are the
+                bytes that did come.
+            TimeoutError: It took longer than :meth:`settimeout` altogether.
+            ValueError: The size is negative.
+            OSError, StreamClosedError: As of :meth:`recv`.
+
+        After any error but the first, what has come is received again by the next
+        call: nothing is lost.
+
+        Example::
+
+            size = int.from_bytes(stream.recv_exactly(4))
+            message = stream.recv_exactly(size)
+        """
+        if size < 0:
+            raise ValueError(f"size must not be negative, but is {size}")
+        got = bytearray()
+        try:
+            with self._socket(moves=True) as sock:
+                seconds = sock.gettimeout()
+                deadline = time.monotonic() + seconds if seconds else None
+                while len(got) < size:
+                    if deadline is not None and not self._early:
+                        _wait_until_readable(sock, deadline)
+                    piece = self.recv(min(size - len(got), _PIECE))
+                    if not piece:
+                        raise IncompleteReadError(bytes(got), size)
+                    got += piece
+        except IncompleteReadError:
+            raise
+        except BaseException:
+            with self._locking():
+                self._early = bytes(got) + self._early
+            raise
+        return bytes(got)
 
     # --- sending ---
 
@@ -327,8 +197,8 @@ class Upgraded:
         Raises:
             The same as :meth:`sendall`.
         """
-        with self._socket() as sock:
-            count = sock.send(data)
+        with self._socket(moves=True) as sock:
+            count = sock.send(data, _FLAGS)
             self._moved(count)
             return count
 
@@ -338,29 +208,29 @@ class Upgraded:
         Raises:
             TimeoutError: It took longer than :meth:`settimeout`; some may be sent.
             OSError: As of :meth:`socket.socket.sendall`, such as BrokenPipeError.
-            StateError: Closed, before or meanwhile.
+            StreamClosedError: Closed, before or meanwhile.
         """
-        with self._socket() as sock:
+        with self._socket(moves=True) as sock:
             if not self._touches:
-                sock.sendall(data)
+                sock.sendall(data, _FLAGS)
                 return
             view = memoryview(data).cast("B")
             for at in range(0, len(view), _PIECE):
-                sock.sendall(view[at : at + _PIECE])
+                sock.sendall(view[at : at + _PIECE], _FLAGS)
                 self._moved(_PIECE)
 
     def shutdown(self, how: int) -> None:
         """Shut down one or both halves: ``socket.SHUT_RD``, ``SHUT_WR``, ``SHUT_RDWR``.
 
         Raises:
-            NotSupportedError: ``SHUT_WR`` over TLS, which has no such state: a client
-                answers our close_notify with its own and ends the connection.
+            StreamNotSupportedError: ``SHUT_WR`` over TLS, which has no such state: a
+                client answers our close_notify with its own and ends the connection.
             OSError: As of :meth:`socket.socket.shutdown`.
-            StateError: Closed.
+            StreamClosedError: Closed.
         """
         if how == socket.SHUT_WR and self._request.tls is not None:
             self._check_open()
-            raise NotSupportedError(NO_HALF_CLOSE)
+            raise StreamNotSupportedError(NO_HALF_CLOSE)
         with self._socket() as sock:
             sock.shutdown(how)
 
@@ -390,13 +260,83 @@ class Upgraded:
         with self._socket() as sock:
             sock.settimeout(seconds)
 
+    def gettimeout(self) -> float | None:
+        """Return the timeout in seconds; None: there is none."""
+        with self._socket() as sock:
+            return sock.gettimeout()
+
     def fileno(self) -> int:
         """Return the descriptor, for a selector.
 
-        It is ours to close, not the caller's, and :meth:`pending` comes before it.
+        It is ours to close, not the caller's (see :meth:`detach`), and :meth:`pending`
+        comes before it.
         """
-        with self._socket() as sock:
+        with self._socket(moves=True) as sock:
             return sock.fileno()
+
+    def getpeername(self) -> Address:
+        """Return the peer's address, which is also :attr:`client`.
+
+        Raises:
+            StreamClosedError: Closed.
+        """
+        with self._socket():
+            return self.client
+
+    def getsockname(self) -> Address:
+        """Return our address, as :meth:`socket.socket.getsockname` does.
+
+        Raises:
+            StreamClosedError: Closed.
+        """
+        with self._own_socket() as sock:
+            address: Address = sock.getsockname()
+            return address
+
+    def setsockopt(self, level: int, name: int, value: "int | ReadableBuffer") -> None:
+        """Set an option of the connection's socket, also over TLS.
+
+        Args:
+            level, name: Such as ``socket.SOL_SOCKET`` and ``socket.SO_KEEPALIVE``.
+            value: A number, or bytes with what C would be given.
+
+        Raises:
+            OSError: As of :meth:`socket.socket.setsockopt`.
+            StreamClosedError: Closed.
+        """
+        with self._own_socket() as sock:
+            sock.setsockopt(level, name, value)
+
+    def getsockopt(self, level: int, name: int, size: int = 0) -> int | bytes:
+        """Return an option of the connection's socket, also over TLS.
+
+        Args:
+            level, name: Such as ``socket.IPPROTO_TCP`` and ``socket.TCP_INFO``.
+            size: Bytes that there is room for; 0: the value is a number.
+
+        Raises:
+            OSError: As of :meth:`socket.socket.getsockopt`.
+            StreamClosedError: Closed.
+        """
+        with self._own_socket() as sock:
+            return (
+                sock.getsockopt(level, name, size)
+                if size
+                else (sock.getsockopt(level, name))
+            )
+
+    @contextlib.contextmanager
+    def _own_socket(self) -> Iterator[socket.socket]:
+        """Give the socket itself, not our end of the pair that stands for it."""
+        with self._socket() as sock:
+            if self._request.tls is None:
+                yield sock
+                return
+            fd = lib.pymhd_session_dup(self._session)
+            if fd < 0:
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            with socket.socket(fileno=fd) as own:
+                yield own
 
     def makefile(
         self,
@@ -420,7 +360,15 @@ class Upgraded:
 
         Raises:
             ValueError: The mode is none of these.
-            StateError: Closed.
+            StreamClosedError: Closed.
         """
         self._check_open()
         return make_file(self, mode, buffering, encoding, errors, newline)
+
+
+def _wait_until_readable(sock: socket.socket, deadline: float) -> None:
+    """Wait until there is something to receive, or a time of ``time.monotonic()``."""
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        raise TimeoutError("timed out")

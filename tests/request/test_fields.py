@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Names and values of header fields, and the mappings of them."""
 
+import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -172,15 +174,74 @@ def test_get_all_gives_the_values_of_a_name_in_order(
 
 
 @given(pairs)
-def test_as_a_mapping_it_has_every_name_once(
+def test_as_a_mapping_it_has_every_pair(given_pairs: list[tuple[str, str]]) -> None:
+    """Length, iteration, the views and membership agree, as multidict's do."""
+    for mapping in (MultiMapping(given_pairs), Headers(given_pairs)):
+        assert list(mapping.items()) == given_pairs
+        assert list(mapping) == list(mapping.keys()) == [n for n, _ in given_pairs]
+        assert list(mapping.values()) == [value for _, value in given_pairs]
+        sizes = map(len, (mapping, mapping.keys(), mapping.values(), mapping.items()))
+        assert set(sizes) == {len(given_pairs)}
+        for name, value in given_pairs:
+            assert name in mapping
+            assert name in mapping.keys()  # noqa: SIM118 - the view's own
+            assert (name, value) in mapping.items()
+            assert value in mapping.values()
+            assert mapping[name] == mapping.getall(name)[0]
+        assert ("c", "") not in mapping.items()
+        assert "never" not in mapping.values()
+
+
+@given(pairs)
+def test_a_dict_made_of_a_mapping_has_the_first_values(
     given_pairs: list[tuple[str, str]],
 ) -> None:
-    """Length, iteration, items and membership agree; the first value counts."""
-    for mapping in (MultiMapping(given_pairs), Headers(given_pairs)):
-        assert len(list(mapping)) == len(mapping)
-        assert all(name in mapping for name in mapping)
-        for name, value in mapping.items():
-            assert value == mapping.get_all(name)[0]
+    """Whichever way it is made of it."""
+    query = Query(given_pairs)
+    first = {name: query[name] for name in query}
+    assert dict(query) == {**query} == first
+
+
+@given(pairs)
+def test_a_mapping_made_of_another_one_loses_nothing(
+    given_pairs: list[tuple[str, str]],
+) -> None:
+    """Also a copy, a pickled one, and one made of pairs in an iterator."""
+    for kind in (Headers, Query):
+        mapping = kind(given_pairs)
+        others = [
+            kind(mapping),
+            kind(iter(given_pairs)),
+            mapping.copy(),
+            copy.copy(mapping),
+            copy.deepcopy(mapping),
+            pickle.loads(pickle.dumps(mapping)),
+        ]
+        for other in others:
+            assert type(other) is kind
+            assert other.pairs() == tuple(given_pairs)
+            assert other == mapping
+
+
+def test_getall_gives_a_default_or_raises() -> None:
+    """As multidict's does; get_all() gives an empty list."""
+    headers = Headers([("A", "1"), ("a", "2")])
+    assert headers.getall("A") == headers.getall("a", None) == ["1", "2"]
+    assert headers.getall("B", None) is None
+    assert headers.getall("B", ["3"]) == ["3"]
+    with pytest.raises(KeyError, match="B"):
+        headers.getall("B")
+
+
+def test_a_mapping_equals_a_dict_that_has_each_name_once() -> None:
+    """In any order; the names of Headers without regard to case."""
+    headers = Headers([("A", "1"), ("B", "2")])
+    assert headers == {"b": "2", "a": "1"}
+    assert {"b": "2", "a": "1"} == headers
+    assert Query([("A", "1")]) != {"a": "1"}
+    others: list[Any] = [{"a": "1"}, {"a": "1", "b": "3"}, {"a": "1", 2: "2"}, [], None]
+    assert not any(headers == other for other in others)
+    assert Headers([("A", "1"), ("a", "1")]) != {"A": "1"}
 
 
 def test_headers_are_found_without_regard_to_case() -> None:
@@ -189,7 +250,7 @@ def test_headers_are_found_without_regard_to_case() -> None:
     assert headers["X-ONE"] == "1"
     assert headers.get("x-One") == "1"
     assert "x-ONE" in headers
-    assert list(headers) == ["X-One"]
+    assert list(headers) == ["X-One", "x-one"]
 
 
 def test_parameters_are_found_with_regard_to_case() -> None:
