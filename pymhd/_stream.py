@@ -3,7 +3,8 @@
 
 The object owns a duplicate of the descriptor, over TLS one end of a socket pair, so
 nothing that is done with it can hit one that libmicrohttpd has closed. The session's
-token tells csrc that we are through; csrc then lingers and closes (csrc/upgrade/linger.c).
+token tells csrc that we are through; csrc then lingers and closes
+(csrc/upgrade/linger.c).
 """
 
 import contextlib

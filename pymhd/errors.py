@@ -75,7 +75,7 @@ class StreamClosedError(StateError, OSError):
     """
 
     def __init__(self, message: str, number: int = errno.EBADF) -> None:
-        super().__init__(number, message)
+        OSError.__init__(self, number, message)  # RuntimeError stands before it
 
     def __reduce__(self) -> "tuple[type[Self], tuple[str, int]]":
         return type(self), (self.strerror or "", self.errno or 0)
@@ -85,7 +85,7 @@ class StreamNotSupportedError(NotSupportedError, OSError):
     """An upgraded connection of this kind cannot do this; ``errno`` is EOPNOTSUPP."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(errno.EOPNOTSUPP, message)
+        OSError.__init__(self, errno.EOPNOTSUPP, message)  # likewise
 
     def __reduce__(self) -> "tuple[type[Self], tuple[str]]":
         return type(self), (self.strerror or "",)

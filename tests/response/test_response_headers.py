@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from live import GET, Mode, Serve, connect, read_to_end
 from marks import each_mode
-from messages import always, ask, body_of, fields_of
+from messages import always, ask, body_of, fields_of, head
+from multidict import CIMultiDict
 
 import pymhd
 
@@ -211,3 +212,40 @@ def test_text_says_that_it_is(headers: dict[str, str]) -> None:
     pymhd.Response(b"", headers=headers)
     response = pymhd.Response("x", headers=headers)
     assert response.get_header("Content-Type") == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize("via", ["headers", "multidict", "message"])
+@each_mode
+def test_the_headers_of_another_response_lose_nothing(
+    serve: Serve, mode: Mode, via: str
+) -> None:
+    """Fields that stand more than once, in their order, from any mapping of such."""
+    pairs = [("Set-Cookie", "a=1"), ("X", "y"), ("set-cookie", "b=2"), ("Vary", "Z")]
+    other: Any = pymhd.Response(b"", headers=pairs).headers
+    if via == "multidict":
+        other = CIMultiDict(pairs)
+    elif via == "message":
+        other = http.client.HTTPMessage()
+        for name, value in pairs:
+            other[name] = value
+    response = pymhd.Response(b"", headers=other)
+    assert response.headers.pairs() == tuple(pairs)
+    answer = ask(serve(always(response), threads=mode))
+    assert fields_of(answer) == [f"{name}: {value}" for name, value in pairs]
+    switch = pymhd.Response.for_upgrade(print, "echo", headers=other)
+    assert switch.headers.pairs()[1:] == tuple(pairs)
+
+
+@each_mode
+def test_the_fields_of_a_request_can_be_sent_back(serve: Serve, mode: Mode) -> None:
+    """All of them, however often each stands."""
+
+    def handler(request: pymhd.Request) -> pymhd.Response:
+        hidden = ("connection", "host")
+        mine = [f for f in request.headers.items() if f[0].lower() not in hidden]
+        return pymhd.Response(b"", headers=pymhd.Headers(mine))
+
+    answer = ask(
+        serve(handler, threads=mode), head(b"GET / HTTP/1.1", b"A: 1", b"a: 2")
+    )
+    assert fields_of(answer) == ["A: 1", "a: 2"]

@@ -50,28 +50,6 @@ def test_a_session_that_fails_is_logged_and_closed_and_others_go_on(
     assert record.exc_info[0] is LookupError
 
 
-@each_mode
-@pytest.mark.parametrize("error", [ConnectionResetError, BrokenPipeError])
-def test_a_session_that_ends_because_its_peer_left_is_no_error(
-    serve: Serve,
-    mode: Mode,
-    error: type[OSError],
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """It is worth a line for those who debug."""
-    caplog.set_level(logging.INFO, "pymhd")
-
-    def end(stream: pymhd.Upgraded) -> None:
-        raise error("the peer has left")
-
-    response = pymhd.Response.for_upgrade(end, "echo")
-    daemon = serve(lambda request: response, threads=mode)
-    with upgraded(daemon) as sock:
-        assert read_to_end(sock) == b""
-    eventually(lambda: error.__name__ in caplog.text, "the log line")
-    assert logged_errors(caplog) == []
-
-
 @each_way
 def test_a_logging_filter_that_fails_does_not_end_the_daemon(
     serve: Serve, mode: Mode, run: Run
