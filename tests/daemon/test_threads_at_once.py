@@ -18,7 +18,7 @@ from live import TIMEOUT, Serve, at_once, hello, logged_errors, upgrade_request
 from messages import LAST_GET, ask, body_of, fields_of, status_of
 
 import pymhd
-from pymhd import _live, upgrade
+from pymhd import _live, _stream
 from pymhd._exchange import Exchange
 from pymhd._listen import Endpoint
 
@@ -100,13 +100,13 @@ def test_threads_of_a_fork_take_a_stream_over_once(
 
     locks = []
     with theirs, stream:
-        monkeypatch.setattr(upgrade, "_forks", upgrade._forks + 1)
+        monkeypatch.setattr(_stream, "_forks", _stream._forks + 1)
         monkeypatch.setattr(threading, "RLock", slow_lock)
         calls = [lambda: locks.append(stream._locking())] * 2
         at_once(*calls)
         monkeypatch.undo()
         assert locks == [stream._lock] * 2
-        monkeypatch.setattr(upgrade, "_forks", upgrade._forks + 1)
+        monkeypatch.setattr(_stream, "_forks", _stream._forks + 1)
 
 
 def test_a_response_on_its_way_is_changed_in_vain(

@@ -18,6 +18,7 @@ from live import (
     upgrade_request,
 )
 from marks import every_mode, every_way, needs_curl, over_tls_too
+from messages import always
 from protocols import Recorder, echoing
 from sessions import Run, switching
 from websockets.sync.client import connect as connect_websocket
@@ -62,7 +63,7 @@ def test_the_101_names_the_protocol_in_effect_only(
         response = switching(echo, run, ours)
         response.add_header("X-More", "1")
         response.add_header("X-More", "2")
-        daemon = serve(lambda request, r=response: r, threads=mode)
+        daemon = serve(always(response), threads=mode)
         for _ in range(2):
             for names, offer, expected in CHOICES:
                 if names == ours:
@@ -143,7 +144,7 @@ def test_websocket_clients_take_a_101_of_several_protocols(
     url = daemon.url.replace("http", "ws", 1)
     with connect_websocket(url, open_timeout=TIMEOUT):
         pass
-    websocket.create_connection(url, timeout=TIMEOUT).shutdown()
+    websocket.create_connection(url, timeout=TIMEOUT).close(timeout=TIMEOUT)
 
 
 @needs_curl

@@ -99,7 +99,7 @@ def test_the_errors_of_streams_can_be_copied_and_pickled(error: Exception) -> No
         assert type(other) is type(error)
         assert str(other) == str(error)
         assert vars(other) == vars(error)
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and isinstance(other, OSError):
             assert (other.errno, other.strerror) == (error.errno, error.strerror)
 
 
