@@ -5,6 +5,7 @@ An exception in a handler ends here: it is logged, and answered with 500.
 """
 
 import contextlib
+import logging
 import math
 import os
 from collections.abc import Callable
@@ -116,7 +117,8 @@ class Exchange:
                 self._begin(target, stream)
         except BaseException as error:
             if stream._has_raised(error):
-                _log.note_later(f"an upgraded connection ended: {_log.describe(error)}")
+                text = f"an upgraded connection ended: {_log.describe(error)}"
+                _log.report_later(text, None, logging.INFO)
             else:
                 self._log(
                     f"{_log.name_of(target)}() did not begin; its connection is closed",

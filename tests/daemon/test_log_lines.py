@@ -91,7 +91,7 @@ def test_a_line_in_the_ring_cannot_break(
     monkeypatch.setattr(_log, "lib", Ring())
     _log._drain()
     (record,) = caplog.records
-    assert record.getMessage() == r"libmicrohttpd: a\n\x1b\x85\u2028" + "\ufffdb"
+    assert record.getMessage() == r"a\n\x1b\x85\u2028" + "\ufffdb"
 
 
 # --- what waits ---

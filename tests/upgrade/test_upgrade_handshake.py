@@ -155,7 +155,7 @@ def test_the_first_of_our_protocols_that_is_offered_is_chosen(
     daemon = serve(lambda request: response)
     with connect(daemon) as sock:
         sock.sendall(upgrade_request(protocol=theirs))
-        assert values_of(read_head(sock), "upgrade")[0].startswith(ours.split(",")[0])
+        assert values_of(read_head(sock), "upgrade") == [chosen]
         assert seen.get(timeout=TIMEOUT) == chosen
 
 
@@ -179,7 +179,7 @@ def test_the_upgrade_field_may_be_added_by_hand(serve: Serve, mode: Mode) -> Non
     daemon = serve(lambda request: response, threads=mode)
     with connect(daemon) as sock:
         sock.sendall(upgrade_request(protocol="other"))
-        assert values_of(read_head(sock), "upgrade") == ["echo, other"]
+        assert values_of(read_head(sock), "upgrade") == ["other"]
         assert_echoes(sock)
 
 
