@@ -28,6 +28,30 @@ C_FLOORS: Floors = (
 )
 
 
+PYTHON_FLOORS: Floors = (
+    # Of no other module of ours.
+    ("errors", "headers"),
+    # All that knows C: the compiled module, its structs, its callbacks, the log.
+    ("_native",),
+    # What a daemon is given.
+    ("limits", "tls"),
+    # What handlers are given, and give back.
+    ("request",),
+    ("_stream_io", "_response_fields"),
+    ("response", "upgrade", "protocol"),
+    ("handler",),
+    # Who calls protocols.
+    ("_hub",),
+    # Who runs libmicrohttpd, and calls handlers.
+    ("_engine",),
+    ("daemon",),
+    # The package, as it is imported.
+    ("",),
+    ("_cli",),
+    ("__main__",),
+)
+
+
 def height(floors: Floors, folder: str) -> int:
     """Return the floor of a folder, 0 for the ground."""
     for number, folders in enumerate(floors):
