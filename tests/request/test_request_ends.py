@@ -115,9 +115,9 @@ def test_a_request_whose_client_leaves_behind_slow_handlers_is_not_handled(
         eventually(lambda: len(begun) == 2)
         del clients[begun[1]]
         _, leaves = clients.popitem()
-        address = leaves.getsockname()
+        ends = leaves.getpeername(), leaves.getsockname()
         reset(leaves)
-        eventually(lambda: not has_connection(address), "the reset's arrival")
+        eventually(lambda: not has_connection(*ends), "the reset's arrival")
         ask(last, "/last")
         go.release()
         eventually(lambda: len(begun) == 3)
@@ -125,9 +125,11 @@ def test_a_request_whose_client_leaves_behind_slow_handlers_is_not_handled(
         go.release()
 
 
-def has_connection(address: tuple[str, int]) -> bool:
-    """Tell whether the kernel has a TCP connection from or to an address."""
-    host, port = address
-    number = int.from_bytes(socket.inet_aton(host), sys.byteorder)
+def has_connection(local: tuple[str, int], peer: tuple[str, int]) -> bool:
+    """Tell whether the kernel has this end of a TCP connection."""
+    ends = [
+        f"{int.from_bytes(socket.inet_aton(host), sys.byteorder):08X}:{port:04X}"
+        for host, port in (local, peer)
+    ]
     rows = Path("/proc/self/net/tcp").read_text().splitlines()[1:]
-    return any(f"{number:08X}:{port:04X}" in row.split()[1:3] for row in rows)
+    return any(row.split()[1:3] == ends for row in rows)
