@@ -8,7 +8,7 @@ import pytest
 from live import Mode
 from programs import run_program
 
-_CYCLES = {"per-connection": 30, "1 poll": 30, "3 epoll": 20}
+_CYCLES = {"per-connection": 10, "1 poll": 10, "3 epoll": 12}
 
 
 @pytest.mark.parametrize(("mode", "cycles"), _CYCLES.items(), ids=_CYCLES)
