@@ -59,30 +59,35 @@ def _inner(name: str) -> str | None:
     return ".".join(parts[1:]) if parts[0] == "pymhd" else None
 
 
+def _statements(
+    node: ast.AST, for_types: bool = False
+) -> Iterator[tuple[ast.AST, bool]]:
+    """Yield all nodes, and whether they are read for their types alone."""
+    for child in ast.iter_child_nodes(node):
+        yield child, for_types
+        yield from _statements(child, for_types or _is_for_types(child))
+
+
+def _taken(node: ast.AST, names: set[str]) -> Iterator[tuple[str, str | None]]:
+    """Yield what an import takes: a module and a name in it, or None."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            if (whole := _inner(alias.name)) is not None:
+                yield whole, None
+    elif isinstance(node, ast.ImportFrom):
+        origin = _inner(node.module or "")
+        for alias in node.names if origin is not None else ():
+            whole = f"{origin}.{alias.name}".strip(".")
+            yield (whole, None) if whole in names else (str(origin), alias.name)
+
+
 def imports(found: dict[str, ast.Module]) -> Iterator[Import]:
     """Yield all imports within the package."""
-
-    def within(
-        user: str, node: ast.AST, for_types: bool, names: set[str]
-    ) -> Iterator[Import]:
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.ImportFrom):
-                origin = _inner(child.module or "")
-                for alias in child.names if origin is not None else ():
-                    inner = f"{origin}.{alias.name}".strip(".")
-                    if inner in names:
-                        yield Import(user, inner, None, for_types)
-                    else:
-                        yield Import(user, str(origin), alias.name, for_types)
-            elif isinstance(child, ast.Import):
-                for alias in child.names:
-                    if (inner_name := _inner(alias.name)) is not None:
-                        yield Import(user, inner_name, None, for_types)
-            yield from within(user, child, for_types or _is_for_types(child), names)
-
     names = set(found)
     for user, tree in found.items():
-        yield from within(user, tree, False, names)
+        for node, for_types in _statements(tree):
+            for used, name in _taken(node, names):
+                yield Import(user, used, name, for_types)
 
 
 def rings(edges: set[tuple[str, str]]) -> list[set[str]]:
@@ -130,6 +135,20 @@ def defined(tree: ast.Module) -> set[str]:
     return {name for name in names if _is_private(name)}
 
 
+def _private_uses(
+    module: str, tree: ast.Module, homes: dict[str, set[str]]
+) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and _is_private(node.attr):
+            there = homes.get(node.attr, set())
+            if there and folder(module) not in there:
+                where = ", ".join(f"pymhd/{place}" for place in sorted(there))
+                yield (
+                    f"{module}:{node.lineno} uses {ast.unparse(node)}, which is "
+                    f"private to {where}"
+                )
+
+
 def trespasses(found: dict[str, ast.Module]) -> Iterator[str]:
     """Yield the uses of private names of another folder's."""
     homes: dict[str, set[str]] = {}
@@ -140,15 +159,7 @@ def trespasses(found: dict[str, ast.Module]) -> Iterator[str]:
         if use.name and _is_private(use.name) and folder(use.user) != folder(use.used):
             yield f"{use.user} imports {use.name} from {use.used}"
     for module, tree in found.items():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and _is_private(node.attr):
-                there = homes.get(node.attr, set())
-                if there and folder(module) not in there:
-                    where = ", ".join(f"pymhd/{place}" for place in sorted(there))
-                    yield (
-                        f"{module}:{node.lineno} uses {ast.unparse(node)}, which "
-                        f"is private to {where}"
-                    )
+        yield from _private_uses(module, tree, homes)
 
 
 def upward(found: dict[str, ast.Module]) -> list[str]:
