@@ -5,26 +5,20 @@
  */
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/log.h"
 #include "api/log.h"
-#include "daemon.h"
-#include "mhd/accept.h"
-#include "mhd/log.h"
 
 #define LINES 256
-#define LINE_SIZE 256
-#define FROM_MHD "libmicrohttpd: "
-#define FROM_MHD_SIZE (sizeof (FROM_MHD) - 1)
-#define NAP_NS (10 * 1000 * 1000)
 
 /* A leaf: under it nothing is called but memcpy. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t news = PTHREAD_COND_INITIALIZER;
-static char ring[LINES][LINE_SIZE];
+static char ring[LINES][LOG_LINE_SIZE];
 static unsigned int first;
 static unsigned int count;
 static uint64_t dropped;
@@ -32,23 +26,23 @@ static bool woken;
 
 
 static void
-add (const char *line)
+log_put (const char *line)
 {
   (void) pthread_mutex_lock (&lock);
   if (LINES == count)
     dropped++;
   else
-    memcpy (ring[(first + count++) % LINES], line, LINE_SIZE);
+    memcpy (ring[(first + count++) % LINES], line, LOG_LINE_SIZE);
   (void) pthread_cond_signal (&news);
   (void) pthread_mutex_unlock (&lock);
 }
 
 
 static void
-format_line (char *line,
-             int room,
-             const char *format,
-             va_list arguments)
+log_format (char *line,
+            int room,
+            const char *format,
+            va_list arguments)
 {
   int size;
 
@@ -61,43 +55,16 @@ format_line (char *line,
 }
 
 
-/* Without a descriptor to accept with, libmicrohttpd waits for the end of a
-   connection.  Where it has none, and in "per-connection" anyway, it tries again
-   at once, which keeps a core busy.  It holds no lock there, and nobody else
-   waits for that thread. */
-static void
-note_short_descriptors (struct pymhd_daemon *daemon,
-                        const char *line)
-{
-  const struct timespec nap = { .tv_nsec = NAP_NS };
-
-  if (NULL == strstr (line, "resource limit at"))
-    return;
-  if ( (daemon->per_connection) ||
-       (NULL != strstr (line, "at FIRST connection")) )
-    (void) nanosleep (&nap, NULL);
-  else
-    accept_failed (daemon);
-}
-
-
-/* MHD_LogCallback: any thread, any lock of libmicrohttpd's. */
 void
-log_mhd (void *cls,
+log_add (char line[LOG_LINE_SIZE],
+         const char *whose,
          const char *format,
          va_list arguments)
 {
-  struct pymhd_daemon *const daemon = cls;
-  char line[LINE_SIZE] = FROM_MHD;
-  char *const said = line + FROM_MHD_SIZE;
+  const int size = snprintf (line, LOG_LINE_SIZE, "%s", whose);
 
-  format_line (said, (int) (LINE_SIZE - FROM_MHD_SIZE), format, arguments);
-  (void) pthread_mutex_lock (&daemon->lock);
-  _Static_assert (LINE_SIZE <= sizeof (daemon->reason), "a reason is a line");
-  memcpy (daemon->reason, said, LINE_SIZE - FROM_MHD_SIZE);
-  (void) pthread_mutex_unlock (&daemon->lock);
-  add (line);
-  note_short_descriptors (daemon, line);
+  log_format (line + size, LOG_LINE_SIZE - size, format, arguments);
+  log_put (line);
 }
 
 
@@ -106,13 +73,12 @@ void
 log_line (const char *format,
           ...)
 {
-  char line[LINE_SIZE];
+  char line[LOG_LINE_SIZE];
   va_list arguments;
 
   va_start (arguments, format);
-  format_line (line, LINE_SIZE, format, arguments);
+  log_add (line, "", format, arguments);
   va_end (arguments);
-  add (line);
 }
 
 

@@ -19,14 +19,16 @@
 #include "base/log.h"
 #include "base/poller.h"
 #include "base/wakeup.h"
-#include "daemon.h"
+#include "engine/driver.h"
 #include "engine/pump.h"
 #include "http/request.h"
 #include "http/response.h"
 #include "http/zero_copy.h"
 #include "hub/hub.h"
+#include "mhd/accept.h"
 #include "mhd/client.h"
-#include "mhd/log.h"
+#include "mhd/config.h"
+#include "mhd/log_mhd.h"
 #include "upgrade/session.h"
 
 /* All daemons, for pymhd_forked().  A leaf. */
@@ -43,6 +45,19 @@ close_descriptor (int *fd)
 }
 
 
+/* Before anybody else knows it, and in a fork's child, where another thread of the
+   parent's may have held one. */
+static void
+init_locks (struct pymhd_daemon *daemon)
+{
+  wakeup_init (&daemon->wakeup);
+  wakeup_init (&daemon->life.stop);
+  (void) pthread_mutex_init (&daemon->said.lock, NULL);
+  (void) pthread_mutex_init (&daemon->listening.lock, NULL);
+  (void) pthread_mutex_init (&daemon->clients.lock, NULL);
+}
+
+
 /* Any thread.  NULL if memory is short. */
 struct pymhd_daemon *
 pymhd_daemon_new (int64_t owner)
@@ -51,12 +66,10 @@ pymhd_daemon_new (int64_t owner)
 
   if (NULL == daemon)
     return NULL;
-  daemon->owner = owner;
-  daemon->listen_fd = daemon->mhd_epoll_fd = -1;
-  daemon->poller.fd = daemon->wakeup.fd = daemon->stop.fd = -1;
-  wakeup_init (&daemon->wakeup);
-  wakeup_init (&daemon->stop);
-  (void) pthread_mutex_init (&daemon->lock, NULL);
+  daemon->config.owner = owner;
+  daemon->listening.fd = daemon->listening.mhd_epoll_fd = -1;
+  daemon->poller.fd = daemon->wakeup.fd = daemon->life.stop.fd = -1;
+  init_locks (daemon);
   (void) pthread_mutex_lock (&lock);
   daemon->next = daemons;
   if (NULL != daemon->next)
@@ -74,8 +87,8 @@ make_refusals (struct pymhd_daemon *daemon)
 
   for (which = 0; which < REFUSALS; which++)
   {
-    daemon->refusal[which] = response_refusal ((enum refusal) which);
-    if (NULL == daemon->refusal[which])
+    daemon->requests.refusal[which] = response_refusal ((enum refusal) which);
+    if (NULL == daemon->requests.refusal[which])
       return false;
   }
   return true;
@@ -119,7 +132,7 @@ static struct MHD_Daemon *
 start (struct pymhd_daemon *daemon,
        const struct pymhd_settings *settings)
 {
-  const unsigned int tls = daemon->tls ? MHD_USE_TLS : 0;
+  const unsigned int tls = daemon->config.tls ? MHD_USE_TLS : 0;
   struct MHD_OptionItem tls_options[6];
 
   choose_tls_options (tls_options, settings);
@@ -175,19 +188,6 @@ close_if_same (int fd,
 }
 
 
-/* Who runs what, which every callback asks for. */
-static void
-take_flags (struct pymhd_daemon *daemon,
-            unsigned int flags)
-{
-  daemon->calls_back = 0 != (flags & MHD_USE_INTERNAL_POLLING_THREAD);
-  daemon->per_connection = 0 != (flags & MHD_USE_THREAD_PER_CONNECTION);
-  daemon->edge_triggered = (0 != (flags & (MHD_USE_EPOLL | MHD_USE_AUTO))) &&
-                           (! daemon->per_connection);
-  daemon->selects = (! daemon->calls_back) && (0 == (flags & MHD_USE_EPOLL));
-}
-
-
 /* A thread of Python's; from libmicrohttpd's own threads callbacks may enter Python
    before it returns.  Takes the listening descriptor over, also
    if it fails.  0, or an errno; pymhd_daemon_reason() then has libmicrohttpd's
@@ -200,15 +200,15 @@ pymhd_daemon_start (struct pymhd_daemon *daemon,
   int error;
 
   response_drain ();
-  take_flags (daemon, settings->flags);
-  daemon->tls = NULL != settings->cert;
-  daemon->client_ca = NULL != settings->client_ca;
-  daemon->body_limit = settings->body;
-  daemon->output_limit = settings->output;
-  daemon->close_ms = settings->close_ms;
-  daemon->quota = settings->quota;
-  daemon->connection_limit = settings->connections;
-  error = wakeup_open (&daemon->stop);
+  daemon->config.driven = config_driven (settings->flags);
+  daemon->config.tls = NULL != settings->cert;
+  daemon->config.client_ca = NULL != settings->client_ca;
+  daemon->config.body_limit = settings->body;
+  daemon->config.output_limit = settings->output;
+  daemon->config.close_ms = settings->close_ms;
+  daemon->requests.quota = settings->quota;
+  daemon->config.connection_limit = settings->connections;
+  error = wakeup_open (&daemon->life.stop);
   if (0 == error)
     error = pump_open (daemon);
   (void) fstat (settings->listen_fd, &before);
@@ -225,9 +225,9 @@ pymhd_daemon_start (struct pymhd_daemon *daemon,
     close_if_same (settings->listen_fd, &before);
   else
   {
-    daemon->listen_fd = settings->listen_fd;
-    daemon->mhd_epoll_fd = mhd_epoll_fd (daemon);
-    error = daemon->calls_back ? 0 : pump_drive (daemon);
+    daemon->listening.fd = settings->listen_fd;
+    daemon->listening.mhd_epoll_fd = mhd_epoll_fd (daemon);
+    error = config_calls_back (&daemon->config) ? 0 : pump_drive (daemon);
   }
   if (0 != error)
     pymhd_daemon_stop (daemon);
@@ -239,7 +239,7 @@ pymhd_daemon_start (struct pymhd_daemon *daemon,
 const char *
 pymhd_daemon_reason (struct pymhd_daemon *daemon)
 {
-  return daemon->reason;
+  return daemon->said.line;
 }
 
 
@@ -247,57 +247,28 @@ pymhd_daemon_reason (struct pymhd_daemon *daemon)
 void
 pymhd_daemon_refuse (struct pymhd_daemon *daemon)
 {
-  atomic_store (&daemon->refusing, true);
-  wakeup_signal (&daemon->stop);
+  atomic_store (&daemon->life.refusing, true);
+  wakeup_signal (&daemon->life.stop);
 }
 
 
-void
-daemon_deafen (struct pymhd_daemon *daemon)
-{
-  struct epoll_event nothing = { .events = 0 };
-
-  atomic_store (&daemon->deaf, true);
-  /* stop() takes the descriptor away, when it has asked for this itself. */
-  (void) pthread_mutex_lock (&daemon->lock);
-  (void) epoll_ctl (daemon->mhd_epoll_fd, EPOLL_CTL_MOD, daemon->listen_fd,
-                    &nothing);
-  (void) pthread_mutex_unlock (&daemon->lock);
-}
-
-
-/* The pump's thread.  Stops listening; once: before 1.0.0 a second call would return
-   the descriptor again.  It is closed at once, which refuses who comes, unless
-   another thread of libmicrohttpd's may still poll it. */
+/* The pump's thread.  Stops listening. */
 void
 pymhd_daemon_quiesce (struct pymhd_daemon *daemon)
 {
-  if ( (NULL == daemon->mhd) ||
-       (daemon->quiesced) ||
-       (atomic_load (&daemon->dead)) )
-    return;
-  if ( (daemon->calls_back) &&
-       (daemon->edge_triggered) )
-  {
-    daemon_deafen (daemon);
-    return;
-  }
-  daemon->quiesced = true;
-  (void) MHD_quiesce_daemon (daemon->mhd);
-  if (daemon->calls_back)
-    return;
-  (void) close (daemon->listen_fd);
-  daemon->listen_fd = -1;
+  if ( (NULL != daemon->mhd) &&
+       (! atomic_load (&daemon->life.dead)) )
+    listening_quiesce (daemon);
 }
 
 
 static void
 close_descriptors (struct pymhd_daemon *daemon)
 {
-  (void) pthread_mutex_lock (&daemon->lock);
-  close_descriptor (&daemon->listen_fd);
-  (void) pthread_mutex_unlock (&daemon->lock);
-  wakeup_close (&daemon->stop);
+  (void) pthread_mutex_lock (&daemon->listening.lock);
+  close_descriptor (&daemon->listening.fd);
+  (void) pthread_mutex_unlock (&daemon->listening.lock);
+  wakeup_close (&daemon->life.stop);
   wakeup_close (&daemon->wakeup);
   poller_close (&daemon->poller);
 }
@@ -309,36 +280,36 @@ pymhd_daemon_stop (struct pymhd_daemon *daemon)
 {
   int which;
 
-  if (atomic_load (&daemon->dead))
+  if (atomic_load (&daemon->life.dead))
     return;
   pymhd_daemon_refuse (daemon);
   /* A pool would shut the listening socket down, which may be the caller's, too. */
-  if (daemon->calls_back)
+  if (config_calls_back (&daemon->config))
     pymhd_daemon_quiesce (daemon);
   hub_end (daemon);
-  atomic_store (&daemon->late, true);
-  if (daemon->per_connection)
+  atomic_store (&daemon->life.late, true);
+  if (config_is_per_connection (&daemon->config))
     sessions_release (daemon);
   else
     sessions_end (daemon);
   if (NULL != daemon->mhd)
   {
-    if (daemon->calls_back)
+    if (config_calls_back (&daemon->config))
       clients_leave (daemon);
-    (void) pthread_mutex_lock (&daemon->lock);
-    if (! daemon->quiesced)
-      daemon->listen_fd = -1;           /* MHD_stop_daemon() closes it */
-    (void) pthread_mutex_unlock (&daemon->lock);
+    (void) pthread_mutex_lock (&daemon->listening.lock);
+    if (! daemon->listening.quiesced)
+      daemon->listening.fd = -1;           /* MHD_stop_daemon() closes it */
+    (void) pthread_mutex_unlock (&daemon->listening.lock);
     MHD_stop_daemon (daemon->mhd);
   }
   daemon->mhd = NULL;
-  daemon->mhd_epoll_fd = -1;            /* it has closed that */
+  daemon->listening.mhd_epoll_fd = -1;            /* it has closed that */
   close_descriptors (daemon);
   pump_free (daemon);
   for (which = 0; which < REFUSALS; which++)
   {
-    pymhd_response_unref (daemon->refusal[which]);
-    daemon->refusal[which] = NULL;
+    pymhd_response_unref (daemon->requests.refusal[which]);
+    daemon->requests.refusal[which] = NULL;
   }
   response_drain ();
 }
@@ -356,7 +327,6 @@ pymhd_daemon_free (struct pymhd_daemon *daemon)
   if (NULL != daemon->next)
     daemon->next->previous = daemon->previous;
   (void) pthread_mutex_unlock (&lock);
-  (void) pthread_mutex_destroy (&daemon->lock);
   hub_free (daemon);
   free (daemon);
 }
@@ -366,7 +336,7 @@ pymhd_daemon_free (struct pymhd_daemon *daemon)
 unsigned int
 pymhd_daemon_connections (struct pymhd_daemon *daemon)
 {
-  return atomic_load (&daemon->connections);
+  return atomic_load (&daemon->counts.connections);
 }
 
 
@@ -374,7 +344,7 @@ pymhd_daemon_connections (struct pymhd_daemon *daemon)
 unsigned int
 pymhd_daemon_requests (struct pymhd_daemon *daemon)
 {
-  return atomic_load (&daemon->requests);
+  return atomic_load (&daemon->counts.requests);
 }
 
 
@@ -382,7 +352,7 @@ pymhd_daemon_requests (struct pymhd_daemon *daemon)
 unsigned int
 pymhd_daemon_upgraded (struct pymhd_daemon *daemon)
 {
-  return atomic_load (&daemon->upgraded);
+  return atomic_load (&daemon->counts.upgraded);
 }
 
 
@@ -392,7 +362,7 @@ pymhd_daemon_upgraded (struct pymhd_daemon *daemon)
 void
 daemon_called_back (struct pymhd_daemon *daemon)
 {
-  if (atomic_load (&daemon->dead))
+  if (atomic_load (&daemon->life.dead))
     _exit (EXIT_SUCCESS);       /* what atexit() would run is the parent's */
 }
 
@@ -402,12 +372,11 @@ daemon_called_back (struct pymhd_daemon *daemon)
 static void
 disown (struct pymhd_daemon *daemon)
 {
-  atomic_store (&daemon->dead, true);
-  (void) pthread_mutex_init (&daemon->lock, NULL);
-  wakeup_init (&daemon->wakeup);
-  wakeup_init (&daemon->stop);
+  atomic_store (&daemon->life.dead, true);
+  init_locks (daemon);
+  hub_forked (daemon);
   clients_forked (daemon);
-  close_descriptor (&daemon->mhd_epoll_fd);
+  close_descriptor (&daemon->listening.mhd_epoll_fd);
   close_descriptors (daemon);
 }
 

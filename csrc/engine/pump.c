@@ -12,7 +12,6 @@
  */
 #include <errno.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
@@ -20,12 +19,11 @@
 #include "engine/pump.h"
 #include "api/batch.h"
 #include "api/pump.h"
-#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/poller.h"
 #include "base/slots.h"
 #include "base/wakeup.h"
-#include "daemon.h"
+#include "engine/driver.h"
 #include "engine/select.h"
 #include "http/request.h"
 #include "http/response.h"
@@ -33,14 +31,14 @@
 #include "http/zero_copy.h"
 #include "hub/hub.h"
 #include "mhd/accept.h"
+#include "mhd/batch.h"
 #include "mhd/client.h"
+#include "mhd/config.h"
+#include "mhd/runs.h"
 #include "upgrade/session.h"
 
 /* So long upgraded connections wait while requests follow one another at once. */
 #define OTHERS_MS 5
-/* What is kept of a batch's memory: more than most need. */
-#define KEPT_EVENTS 4096
-#define KEPT_TEXT (1 << 20)
 /* How often libmicrohttpd is run beside a hub that is busy. */
 #define EACH_TURN 16
 
@@ -49,10 +47,10 @@ pump_mhd_is_ready (struct watcher *watcher,
                    uint32_t events)
 {
   struct pymhd_daemon *const daemon
-    = (void *) ((char *) watcher - offsetof (struct pymhd_daemon, on_mhd));
+    = (void *) ((char *) watcher - offsetof (struct pymhd_daemon, pump.on_mhd));
 
   (void) events;
-  daemon->mhd_is_ready = true;
+  daemon->runs.ready = true;
 }
 
 
@@ -61,7 +59,7 @@ pump_woken (struct watcher *watcher,
             uint32_t events)
 {
   struct pymhd_daemon *const daemon
-    = (void *) ((char *) watcher - offsetof (struct pymhd_daemon, on_wakeup));
+    = (void *) ((char *) watcher - offsetof (struct pymhd_daemon, pump.on_wakeup));
 
   (void) events;
   wakeup_clear (&daemon->wakeup);
@@ -82,9 +80,9 @@ pump_open (struct pymhd_daemon *daemon)
     error = wakeup_open (&daemon->wakeup);
   if (0 != error)
     return error;
-  daemon->on_wakeup.ready = &pump_woken;
+  daemon->pump.on_wakeup.ready = &pump_woken;
   return poller_watch (&daemon->poller, daemon->wakeup.fd, EPOLLIN,
-                       &daemon->on_wakeup) ? 0 : errno;
+                       &daemon->pump.on_wakeup) ? 0 : errno;
 }
 
 
@@ -92,11 +90,11 @@ pump_open (struct pymhd_daemon *daemon)
 int
 pump_drive (struct pymhd_daemon *daemon)
 {
-  if (daemon->selects)
+  if (config_selects (&daemon->config))
     return select_open (daemon);
-  daemon->on_mhd.ready = &pump_mhd_is_ready;
-  return poller_watch (&daemon->poller, daemon->mhd_epoll_fd, EPOLLIN,
-                       &daemon->on_mhd) ? 0 : errno;
+  daemon->pump.on_mhd.ready = &pump_mhd_is_ready;
+  return poller_watch (&daemon->poller, daemon->listening.mhd_epoll_fd, EPOLLIN,
+                       &daemon->pump.on_mhd) ? 0 : errno;
 }
 
 
@@ -107,54 +105,8 @@ pump_free (struct pymhd_daemon *daemon)
   requests_free (daemon);
   repeats_free (daemon);
   (void) clients_tend (daemon);
-  slots_clear (&daemon->asked);
-  free (daemon->events);
-  free (daemon->text.at);
-  daemon->events = NULL;
-  daemon->event_count = daemon->event_room = 0;
-  daemon->text = (struct text) { 0 };
-  daemon->batch = (struct pymhd_batch) { 0 };
-}
-
-
-/* Forgets the batch, and, after a giant one, its memory. */
-static void
-clear (struct pymhd_daemon *daemon)
-{
-  daemon->event_count = 0;
-  daemon->text.size = 0;
-  if (KEPT_EVENTS < daemon->event_room)
-  {
-    free (daemon->events);
-    daemon->events = NULL;
-    daemon->event_room = 0;
-  }
-  if (KEPT_TEXT < daemon->text.room)
-  {
-    free (daemon->text.at);
-    daemon->text = (struct text) { 0 };
-  }
-}
-
-
-bool
-pump_add (struct pymhd_daemon *daemon,
-          const struct pymhd_event *event)
-{
-  if (daemon->event_count == daemon->event_room)
-  {
-    const int room = daemon->event_room ? 2 * daemon->event_room : 64;
-    struct pymhd_event *const events
-      = realloc (daemon->events, (size_t) room * sizeof (*events));
-
-    if (NULL == events)
-      return false;
-    daemon->events = events;
-    daemon->event_room = room;
-  }
-  daemon->events[daemon->event_count] = *event;
-  daemon->events[daemon->event_count++].text_end = (int64_t) daemon->text.size;
-  return true;
+  slots_clear (&daemon->requests.asked);
+  batch_free (&daemon->batch);
 }
 
 
@@ -162,55 +114,26 @@ pump_add (struct pymhd_daemon *daemon,
 void
 pymhd_pump_wake (struct pymhd_daemon *daemon)
 {
-  atomic_store (&daemon->wants_python, true);
+  atomic_store (&daemon->pump.wants_python, true);
   wakeup_signal (&daemon->wakeup);
 }
 
 
-void
-pump_run_again (struct pymhd_daemon *daemon,
-                int times)
-{
-  if (daemon->runs_left < times)
-    daemon->runs_left = times;
-}
-
-
-void
-pump_close (struct pymhd_daemon *daemon,
-            struct MHD_UpgradeResponseHandle *urh)
-{
-  (void) MHD_upgrade_action (urh, MHD_UPGRADE_ACTION_CLOSE);
-  /* Over TLS it first ends the forwarding that it believes in. */
-  if (! daemon->calls_back)
-    pump_run_again (daemon, daemon->tls ? 2 : 1);
-}
-
-
-/* Runs libmicrohttpd once and learns whether it wants more. */
+/* Runs libmicrohttpd once. */
 static void
 run (struct pymhd_daemon *daemon)
 {
-  MHD_UNSIGNED_LONG_LONG ms;
-
-  daemon->mhd_is_ready = false;
-  if (0 < daemon->runs_left)
-    daemon->runs_left--;
-  if (daemon->selects)
+  runs_begin (&daemon->runs);
+  if (config_selects (&daemon->config))
     select_run (daemon);
   else
     (void) MHD_run (daemon->mhd);
-  if ( (NULL != daemon->hung_up) ||
-       (NULL != daemon->gone_clients) )
+  if ( (NULL != daemon->clients.hung_up) ||
+       (NULL != daemon->clients.gone) )
     (void) clients_tend (daemon);
   accept_again (daemon);
   response_drain ();
-  daemon->unfinished = (MHD_YES == MHD_get_timeout (daemon->mhd, &ms)) &&
-                       (0 == ms);
-  if (! daemon->unfinished)
-    daemon->in_vain = 0;
-  else if (VAIN_RUNS >= daemon->in_vain)
-    daemon->in_vain++;
+  runs_end (&daemon->runs, daemon->mhd);
 }
 
 
@@ -219,12 +142,10 @@ run (struct pymhd_daemon *daemon)
 static bool
 is_due (struct pymhd_daemon *daemon)
 {
-  return (daemon->mhd_is_ready) ||
-         (daemon->unfinished) ||
-         (0 < daemon->runs_left) ||
-         (daemon->selects) ||
+  return (runs_are_due (&daemon->runs)) ||
+         (config_selects (&daemon->config)) ||
          (! hub_is_ready (daemon)) ||
-         (0 == ++daemon->turns % EACH_TURN);
+         (0 == ++daemon->pump.turns % EACH_TURN);
 }
 
 
@@ -233,7 +154,7 @@ is_due (struct pymhd_daemon *daemon)
 static void
 run_answers (struct pymhd_daemon *daemon)
 {
-  daemon->answered = false;
+  daemon->pump.answered = false;
   run (daemon);
   run (daemon);
 }
@@ -253,7 +174,7 @@ static void
 wait_ready (struct pymhd_daemon *daemon,
             int timeout_ms)
 {
-  if (! daemon->selects)
+  if (! config_selects (&daemon->config))
     wait_epoll (daemon, timeout_ms);
   else if (select_wait (daemon, timeout_ms))
     wait_epoll (daemon, 0);
@@ -287,7 +208,7 @@ pymhd_pump_answer (struct pymhd_daemon *daemon,
     request_answer (daemon, &answer, answers);
     answers += (size_t) answer.body_size + answer.fields_size;
   }
-  daemon->answered = true;
+  daemon->pump.answered = true;
 }
 
 
@@ -302,44 +223,37 @@ pymhd_pump (struct pymhd_daemon *daemon,
   const int64_t now = monotonic_ms ();
   const int64_t deadline = now + timeout_ms;
 
-  if ( (atomic_load (&daemon->dead)) ||
+  if ( (atomic_load (&daemon->life.dead)) ||
        (NULL == daemon->mhd) )
     return NULL;
-  clear (daemon);
+  batch_clear (&daemon->batch);
   requests_free_gone (daemon);
-  if (daemon->answered)
+  if (daemon->pump.answered)
     run_answers (daemon);
-  if ( (0 != daemon->event_count) &&
+  if ( (0 != daemon->batch.count) &&
        ( (hub_is_used (daemon)) ||
-         (daemon->looked_ms + OTHERS_MS <= now) ) )
+         (daemon->pump.looked_ms + OTHERS_MS <= now) ) )
   {
-    daemon->looked_ms = now;
+    daemon->pump.looked_ms = now;
     wait_ready (daemon, pump_patience (daemon, 0));
     (void) hub_collect (daemon);
   }
-  while (0 == daemon->event_count)
+  while (0 == daemon->batch.count)
   {
     const int64_t limit = 0 > timeout_ms ? -1 : left_ms (deadline);
 
-    daemon->looked_ms = now;
+    daemon->pump.looked_ms = now;
     wait_ready (daemon, pump_patience (daemon, limit));
-    if ( (! daemon->calls_back) &&
+    if ( (! config_calls_back (&daemon->config)) &&
          (is_due (daemon)) )
       run (daemon);
     if ( (0 != hub_collect (daemon)) ||
-         (atomic_exchange (&daemon->wants_python, false)) ||
+         (atomic_exchange (&daemon->pump.wants_python, false)) ||
          (lent_is_returned ()) ||
          (0 == limit) )
       break;
   }
-  daemon->batch = (struct pymhd_batch) {
-    .events = daemon->events,
-    .text = daemon->text.at,
-    .text_size = daemon->text.size,
-    .count = daemon->event_count,
-    .returned = lent_is_returned (),
-  };
-  return &daemon->batch;
+  return batch_show (&daemon->batch, lent_is_returned ());
 }
 
 
@@ -347,7 +261,7 @@ pymhd_pump (struct pymhd_daemon *daemon,
 const struct pymhd_batch *
 pymhd_pump_batch (struct pymhd_daemon *daemon)
 {
-  return atomic_load (&daemon->dead) ? NULL : &daemon->batch;
+  return atomic_load (&daemon->life.dead) ? NULL : &daemon->batch.face;
 }
 
 
@@ -356,10 +270,10 @@ pymhd_pump_batch (struct pymhd_daemon *daemon)
 int
 pymhd_pump_timeout (struct pymhd_daemon *daemon)
 {
-  if ( (atomic_load (&daemon->dead)) ||
+  if ( (atomic_load (&daemon->life.dead)) ||
        (NULL == daemon->mhd) )
     return 0;
-  return daemon->answered ? 0 : pump_patience (daemon, -1);
+  return daemon->pump.answered ? 0 : pump_patience (daemon, -1);
 }
 
 

@@ -11,14 +11,15 @@
 
 #include "engine/select.h"
 #include "api/pump.h"
-#include "daemon.h"
+#include "base/fdsets.h"
+#include "engine/driver.h"
 #include "upgrade/session.h"
 
 /* The sets of everything to watch.  The highest descriptor. */
 static int
 fill (struct pymhd_daemon *daemon)
 {
-  struct pymhd_select *const sets = &daemon->sets;
+  struct fdsets *const sets = &daemon->select.sets;
   MHD_socket highest = daemon->poller.fd;
 
   FD_ZERO (&sets->read);
@@ -27,7 +28,7 @@ fill (struct pymhd_daemon *daemon)
   (void) MHD_get_fdset (daemon->mhd, &sets->read, &sets->write, &sets->except,
                         &highest);
   /* It believes that it still reads those that TLS has been taken over of. */
-  if (daemon->tls)
+  if (daemon->config.tls)
     sessions_unset (daemon, sets);
   FD_SET (daemon->poller.fd, &sets->read);
   return highest;
@@ -47,13 +48,14 @@ bool
 select_wait (struct pymhd_daemon *daemon,
              int timeout_ms)
 {
-  struct pymhd_select *const sets = &daemon->sets;
+  struct fdsets *const sets = &daemon->select.sets;
   struct timeval limit = { timeout_ms / 1000, 1000L * (timeout_ms % 1000) };
   const int highest = fill (daemon);
 
-  sets->known = 0 <= select (highest + 1, &sets->read, &sets->write, &sets->except,
-                             0 > timeout_ms ? NULL : &limit);
-  return (sets->known) &&
+  daemon->select.known = 0 <= select (highest + 1, &sets->read, &sets->write,
+                                      &sets->except,
+                                      0 > timeout_ms ? NULL : &limit);
+  return (daemon->select.known) &&
          (FD_ISSET (daemon->poller.fd, &sets->read));
 }
 
@@ -63,14 +65,14 @@ select_wait (struct pymhd_daemon *daemon,
 void
 select_run (struct pymhd_daemon *daemon)
 {
-  struct pymhd_select *const sets = &daemon->sets;
+  struct fdsets *const sets = &daemon->select.sets;
 
-  if (sets->known)
+  if (daemon->select.known)
     (void) MHD_run_from_select (daemon->mhd, &sets->read, &sets->write,
                                 &sets->except);
   else
     (void) MHD_run (daemon->mhd);
-  sets->known = false;
+  daemon->select.known = false;
 }
 
 
@@ -81,13 +83,13 @@ pymhd_pump_fdset (struct pymhd_daemon *daemon,
                   unsigned char *watched,
                   int size)
 {
-  const struct pymhd_select *const sets = &daemon->sets;
+  const struct fdsets *const sets = &daemon->select.sets;
   int highest;
   int fd;
 
   memset (watched, 0, (size_t) size);
   if ( (NULL == daemon->mhd) ||
-       (atomic_load (&daemon->dead)) )
+       (atomic_load (&daemon->life.dead)) )
     return;
   highest = fill (daemon);
   for (fd = 0; (fd <= highest) && (fd < size); fd++)

@@ -5,16 +5,16 @@
 #pragma once
 
 #include <stdbool.h>
-#include <sys/select.h>
+
+#include "base/fdsets.h"
 
 struct pymhd_daemon;
 
-struct pymhd_select
+/* What select() is asked, and what it has said. */
+struct select
 {
-  bool known;                   /* what select() has said */
-  fd_set read;
-  fd_set write;
-  fd_set except;
+  bool known;                   /* the answer, not the question */
+  struct fdsets sets;
 };
 
 int

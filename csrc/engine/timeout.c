@@ -4,12 +4,14 @@
  */
 #include <limits.h>
 
-#include "daemon.h"
+#include "engine/driver.h"
 #include "engine/pump.h"
 #include "http/response.h"
 #include "hub/hub.h"
 #include "mhd/accept.h"
 #include "mhd/client.h"
+#include "mhd/config.h"
+#include "mhd/runs.h"
 #include "upgrade/session.h"
 
 /* How soon it is looked again whether a client's last bytes have been read, where
@@ -33,17 +35,7 @@ sooner (int64_t one,
 static int64_t
 patience_of_mhd (struct pymhd_daemon *daemon)
 {
-  MHD_UNSIGNED_LONG_LONG ms;
-
-  if (0 != daemon->runs_left)
-    return 0;
-  /* Before 1.0 it runs at once, for ever, if a client fills its memory with
-     the line of a chunk that does not end. */
-  if (daemon->unfinished)
-    return VAIN_RUNS < daemon->in_vain ? 1 : 0;
-  if (MHD_YES != MHD_get_timeout (daemon->mhd, &ms))
-    return accept_patience (daemon);
-  return sooner ((int64_t) (ms < INT_MAX ? ms : INT_MAX),
+  return sooner (runs_timeout (&daemon->runs, daemon->mhd),
                  accept_patience (daemon));
 }
 
@@ -59,13 +51,13 @@ patience_beside_mhd (struct pymhd_daemon *daemon)
 
 int
 pump_patience (struct pymhd_daemon *daemon,
-          int64_t limit_ms)
+               int64_t limit_ms)
 {
   const int64_t sessions = sooner (sessions_linger (daemon),
                                    sessions_idle (daemon));
   const int64_t closing = hub_overdue (daemon);
-  const int64_t mhd = daemon->calls_back ? patience_beside_mhd (daemon)
-                                         : patience_of_mhd (daemon);
+  const int64_t mhd = config_calls_back (&daemon->config)
+                      ? patience_beside_mhd (daemon) : patience_of_mhd (daemon);
 
   if (hub_is_ready (daemon))
     return 0;

@@ -14,12 +14,13 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/slots.h"
-#include "daemon.h"
-#include "engine/pump.h"
+#include "engine/driver.h"
 #include "http/quota.h"
 #include "http/request.h"
 #include "http/response.h"
 #include "http/response_cache.h"
+#include "mhd/batch.h"
+#include "mhd/config.h"
 
 /* Requests that a pump keeps for the next ones, and how much memory of each. */
 #define SPARE 128
@@ -29,15 +30,15 @@
 struct request *
 request_make (struct pymhd_daemon *daemon)
 {
-  struct request *request = daemon->spare;
+  struct request *request = daemon->requests.spare;
   struct text head = { 0 };
 
   if (NULL == request)
     request = malloc (sizeof (*request));
   else
   {
-    daemon->spare = request->next;
-    daemon->spares--;
+    daemon->requests.spare = request->next;
+    daemon->requests.spares--;
     head = request->head;
   }
   if (NULL == request)
@@ -66,8 +67,8 @@ unmake (struct request *request)
   struct pymhd_daemon *const daemon = request->daemon;
 
   free_body (request);
-  if ( (daemon->calls_back) ||          /* its threads would need a lock */
-       (SPARE == daemon->spares) ||
+  if ( (config_calls_back (&daemon->config)) ||  /* its threads would need a lock */
+       (SPARE == daemon->requests.spares) ||
        (SPARE_HEAD < request->head.room) )
   {
     free (request->head.at);
@@ -75,9 +76,9 @@ unmake (struct request *request)
     return;
   }
   request->head.size = 0;
-  request->next = daemon->spare;
-  daemon->spare = request;
-  daemon->spares++;
+  request->next = daemon->requests.spare;
+  daemon->requests.spare = request;
+  daemon->requests.spares++;
 }
 
 
@@ -90,10 +91,10 @@ end (struct request *request)
   if (ENDED == request->phase)
     return;
   if (BEGUN != request->phase)
-    atomic_fetch_sub (&daemon->requests, 1);
+    atomic_fetch_sub (&daemon->counts.requests, 1);
   request->phase = ENDED;
-  if (! daemon->calls_back)
-    slots_remove (&daemon->asked, request->token);
+  if (! config_calls_back (&daemon->config))
+    slots_remove (&daemon->requests.asked, request->token);
 }
 
 
@@ -104,8 +105,8 @@ abandon (struct request *request)
 {
   struct pymhd_daemon *const daemon = request->daemon;
 
-  if (daemon->calls_back)
-    pymhd_on_abandoned (daemon->owner, request->token);
+  if (config_calls_back (&daemon->config))
+    pymhd_on_abandoned (daemon->config.owner, request->token);
   else
   {
     const struct pymhd_event event = {
@@ -113,7 +114,7 @@ abandon (struct request *request)
       .request = request->token,
     };
 
-    (void) pump_add (daemon, &event);
+    (void) batch_add (&daemon->batch, &event);
   }
 }
 
@@ -161,11 +162,11 @@ request_completed (void *cls,
     abandon (request);
   drop_answer (request);
   if ( (ASKED == request->phase) &&
-       (! request->daemon->calls_back) )
+       (! config_calls_back (&request->daemon->config)) )
   {
     /* Python may not have read its event yet, which points to the body. */
-    request->next = request->daemon->gone;
-    request->daemon->gone = request;
+    request->next = request->daemon->requests.gone;
+    request->daemon->requests.gone = request;
     end (request);
     return;
   }
@@ -179,9 +180,9 @@ requests_free_gone (struct pymhd_daemon *daemon)
 {
   struct request *request;
 
-  while (NULL != (request = daemon->gone))
+  while (NULL != (request = daemon->requests.gone))
   {
-    daemon->gone = request->next;
+    daemon->requests.gone = request->next;
     unmake (request);
   }
 }
@@ -193,13 +194,13 @@ requests_free (struct pymhd_daemon *daemon)
   struct request *request;
 
   requests_free_gone (daemon);
-  while (NULL != (request = daemon->spare))
+  while (NULL != (request = daemon->requests.spare))
   {
-    daemon->spare = request->next;
+    daemon->requests.spare = request->next;
     free (request->head.at);
     free (request);
   }
-  daemon->spares = 0;
+  daemon->requests.spares = 0;
 }
 
 
@@ -223,7 +224,7 @@ queue_answer (struct request *request,
     {
       request->has_place = quota_take (request->daemon);
       if (! request->has_place)
-        return response_queue (request->daemon->refusal[CROWDED], connection);
+        return response_queue (request->daemon->requests.refusal[CROWDED], connection);
     }
     return response_queue (request->shared, connection);
   }
@@ -241,7 +242,7 @@ request_reply (struct request *request,
   if (REFUSALS != request->refusal)
   {
     request->phase = ANSWERED;
-    return response_queue (request->daemon->refusal[request->refusal],
+    return response_queue (request->daemon->requests.refusal[request->refusal],
                            connection);
   }
   if (! has_answer (request))
@@ -261,7 +262,7 @@ request_answer (struct pymhd_daemon *daemon,
                 const struct pymhd_answer *answer,
                 const char *bytes)
 {
-  struct request *const request = slots_get (&daemon->asked, answer->request);
+  struct request *const request = slots_get (&daemon->requests.asked, answer->request);
 
   if ( (NULL == request) ||
        (has_answer (request)) )

@@ -6,15 +6,15 @@
  * session that it becomes; so nobody is switched who could not be served.  Python
  * owns the structure, which several daemons share, and reads it.
  */
-#include "api/daemon.h"
-#include "daemon.h"
 #include "http/quota.h"
+#include "api/daemon.h"
+#include "engine/driver.h"
 
 
 bool
 quota_take (struct pymhd_daemon *daemon)
 {
-  struct pymhd_quota *const quota = daemon->quota;
+  struct pymhd_quota *const quota = daemon->requests.quota;
 
   if (NULL == quota)
     return true;
@@ -29,6 +29,6 @@ quota_take (struct pymhd_daemon *daemon)
 void
 quota_give_back (struct pymhd_daemon *daemon)
 {
-  if (NULL != daemon->quota)
-    (void) __atomic_fetch_sub (&daemon->quota->used, 1, __ATOMIC_SEQ_CST);
+  if (NULL != daemon->requests.quota)
+    (void) __atomic_fetch_sub (&daemon->requests.quota->used, 1, __ATOMIC_SEQ_CST);
 }

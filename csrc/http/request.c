@@ -18,10 +18,12 @@
 #include "api/callbacks/events.h"
 #include "base/bytes.h"
 #include "base/slots.h"
-#include "daemon.h"
-#include "engine/pump.h"
+#include "engine/driver.h"
 #include "http/head.h"
 #include "http/response.h"
+#include "mhd/batch.h"
+#include "mhd/config.h"
+#include "mhd/runs.h"
 
 /* Bytes of a body up to which it goes along with the head. */
 #define ALONG 16384
@@ -76,8 +78,8 @@ receive_head (struct request *request,
 
   response_drain ();
   request->phase = RECEIVING;
-  atomic_fetch_add (&daemon->requests, 1);
-  if (atomic_load (&daemon->refusing))
+  atomic_fetch_add (&daemon->counts.requests, 1);
+  if (atomic_load (&daemon->life.refusing))
     request_refuse (request, UNAVAILABLE);
   if (head_target_is_bad (request, version))
     request_refuse (request, BAD_REQUEST);
@@ -85,7 +87,7 @@ receive_head (struct request *request,
   if (REFUSALS != why)
     request_refuse (request, why);
   request->length = head.length;
-  if (head.length > daemon->body_limit)
+  if (head.length > daemon->config.body_limit)
     request_refuse (request, TOO_LARGE);
   if (head.has_unknown_coding)
   {
@@ -120,7 +122,7 @@ receive_body (struct request *request,
               size_t *size)
 {
   if ( (REFUSALS == request->refusal) &&
-       (*size > request->daemon->body_limit - request->body.size) )
+       (*size > request->daemon->config.body_limit - request->body.size) )
     request_refuse (request, TOO_LARGE);
   if ( (REFUSALS == request->refusal) &&
        (! add_to_body (request, data, *size)) )
@@ -142,9 +144,9 @@ give_token (struct request *request)
 {
   struct pymhd_daemon *const daemon = request->daemon;
 
-  request->token = daemon->calls_back
-                   ? atomic_fetch_add (&daemon->next_token, 1) + 1
-                   : slots_add (&daemon->asked, request);
+  request->token = config_calls_back (&daemon->config)
+                   ? atomic_fetch_add (&daemon->requests.next_token, 1) + 1
+                   : slots_add (&daemon->requests.asked, request);
   return 0 != request->token;
 }
 
@@ -169,21 +171,21 @@ ask (struct request *request)
     return FAILED;
   event.request = request->token;
   request->phase = ASKED;
-  if (daemon->calls_back)
+  if (config_calls_back (&daemon->config))
   {
-    request->shared = pymhd_on_request (daemon->owner, &event, head->at);
+    request->shared = pymhd_on_request (daemon->config.owner, &event, head->at);
     daemon_called_back (daemon);
     return NULL == request->shared ? FAILED : REFUSALS;
   }
-  before = daemon->text.size;
+  before = daemon->batch.text.size;
   if (ALONG >= request->body.size)
     event.body = 0;
-  if ( (text_add (&daemon->text, head->at, head->size)) &&
+  if ( (text_add (&daemon->batch.text, head->at, head->size)) &&
        ( (0 != event.body) ||
-         (text_add (&daemon->text, request->body.at, request->body.size)) ) &&
-       (pump_add (daemon, &event)) )
+         (text_add (&daemon->batch.text, request->body.at, request->body.size)) ) &&
+       (batch_add (&daemon->batch, &event)) )
     return REFUSALS;
-  daemon->text.size = before;
+  daemon->batch.text.size = before;
   return FAILED;
 }
 
@@ -206,8 +208,8 @@ request_access (void *cls,
   (void) url;
   if (NULL == request)
     return MHD_NO;              /* there was no memory for it */
-  if (! request->daemon->calls_back)
-    request->daemon->in_vain = 0;
+  if (! config_calls_back (&request->daemon->config))
+    runs_succeed (&request->daemon->runs);
   if (BEGUN == request->phase)
     return receive_head (request, connection, method, version);
   if (0 != *upload_data_size)

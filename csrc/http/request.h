@@ -4,16 +4,21 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <microhttpd.h>
 
 #include "base/bytes.h"
+#include "base/slots.h"
 #include "http/response.h"
 
 struct pymhd_answer;
 struct pymhd_daemon;
+struct pymhd_quota;
 struct pymhd_response;
+struct repeat;
 
 enum phase { BEGUN, RECEIVING, ASKED, ANSWERED, ENDED };
 
@@ -34,6 +39,20 @@ struct request
   size_t target_size;
   const char *received_at;      /* the target, in libmicrohttpd's buffer */
   struct request *next;         /* of the daemon's gone or spare */
+};
+
+/* Those of a driver. */
+struct requests
+{
+  struct pymhd_response *refusal[REFUSALS];
+  struct pymhd_quota *quota;    /* of upgrades; NULL: any number */
+  atomic_int_fast64_t next_token;       /* of requests that call back */
+  /* The pump's: */
+  struct slots asked;           /* requests that wait for Python's answer */
+  struct request *gone;         /* ended, while events may point to their bodies */
+  struct request *spare;        /* ended, for the next ones */
+  unsigned int spares;
+  struct repeat *repeats;       /* answers that came again */
 };
 
 /* MHD_OPTION_URI_LOG_CALLBACK: makes the request, which becomes req_cls. */

@@ -15,7 +15,7 @@
 #include "http/response_cache.h"
 #include "api/batch.h"
 #include "api/response.h"
-#include "daemon.h"
+#include "engine/driver.h"
 
 #define PLACES 64
 /* The most that is kept of an answer, and how much of it the digest looks at. */
@@ -120,12 +120,12 @@ repeats_find (struct pymhd_daemon *daemon,
 
   if (KEPT_SIZE < (size_t) answer->body_size + answer->fields_size)
     return NULL;
-  if (NULL == daemon->repeats)
-    daemon->repeats = calloc (PLACES, sizeof (*daemon->repeats));
-  if (NULL == daemon->repeats)
+  if (NULL == daemon->requests.repeats)
+    daemon->requests.repeats = calloc (PLACES, sizeof (*daemon->requests.repeats));
+  if (NULL == daemon->requests.repeats)
     return NULL;
   digest = digest_of (answer, bytes);
-  repeat = &daemon->repeats[digest >> 1 & (PLACES - 1)];
+  repeat = &daemon->requests.repeats[digest >> 1 & (PLACES - 1)];
   if ( (digest == repeat->digest) &&
        (NULL != repeat->response) &&
        (is_the_same (repeat, answer, bytes)) )
@@ -148,10 +148,10 @@ repeats_free (struct pymhd_daemon *daemon)
 {
   size_t i;
 
-  if (NULL == daemon->repeats)
+  if (NULL == daemon->requests.repeats)
     return;
   for (i = 0; i < PLACES; i++)
-    forget (&daemon->repeats[i]);
-  free (daemon->repeats);
-  daemon->repeats = NULL;
+    forget (&daemon->requests.repeats[i]);
+  free (daemon->requests.repeats);
+  daemon->requests.repeats = NULL;
 }

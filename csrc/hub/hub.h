@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -92,10 +93,11 @@ struct hub
 {
   struct pymhd_hub batch;       /* as Python sees it */
   struct slots links;
-  struct link *arrived;         /* for the pump to adopt; the daemon's lock */
+  pthread_mutex_t lock;         /* a leaf: guards links, arrived and ended */
+  struct link *arrived;         /* for the pump to adopt */
   struct link *arrived_last;
   atomic_bool has_arrived;
-  bool ended;                   /* the daemon's lock */
+  bool ended;                   /* the pump has */
   struct link *first;           /* those that are ready: first come, first served */
   struct link *last;
   struct link *closing_first;   /* whose peers have output to take, by taken_ms */
@@ -145,6 +147,10 @@ hub_collect (struct pymhd_daemon *daemon);
 /* stop(), on the driver's thread, before the sessions are ended. */
 void
 hub_end (struct pymhd_daemon *daemon);
+
+/* A fork's child. */
+void
+hub_forked (struct pymhd_daemon *daemon);
 
 void
 hub_free (struct pymhd_daemon *daemon);

@@ -21,7 +21,7 @@
 
 #include "api/hub.h"
 #include "base/poller.h"
-#include "daemon.h"
+#include "engine/driver.h"
 #include "hub/hub.h"
 #include "transport/tls.h"
 
@@ -352,7 +352,7 @@ pymhd_hub_collect (struct pymhd_daemon *daemon)
   struct hub *const hub = daemon->hub;
 
   hub->batch.count = hub->batch.is_full = 0;
-  if (! atomic_load (&daemon->dead))
+  if (! atomic_load (&daemon->life.dead))
     gather (hub);
 }
 

@@ -22,11 +22,12 @@
 #include "base/poller.h"
 #include "base/slots.h"
 #include "base/wakeup.h"
-#include "daemon.h"
-#include "engine/pump.h"
+#include "engine/driver.h"
 #include "http/request.h"
 #include "hub/hub.h"
+#include "mhd/batch.h"
 #include "mhd/client.h"
+#include "mhd/config.h"
 #include "transport/tls.h"
 #include "upgrade/session.h"
 #include "upgrade/upgrade.h"
@@ -41,7 +42,10 @@ bool
 hub_open (struct pymhd_daemon *daemon)
 {
   daemon->hub = calloc (1, sizeof (*daemon->hub));
-  return NULL != daemon->hub;
+  if (NULL == daemon->hub)
+    return false;
+  (void) pthread_mutex_init (&daemon->hub->lock, NULL);
+  return true;
 }
 
 
@@ -111,7 +115,7 @@ link_make (struct pymhd_daemon *daemon,
   struct text early = { 0 };
   struct link *link = NULL;
 
-  if (! daemon->tls)
+  if (! daemon->config.tls)
     return link_new (daemon, fd, extra, extra_size);
   if ( (NULL != tls) &&
        (text_add (&early, extra, extra_size)) &&
@@ -132,7 +136,7 @@ arrive (struct link *link)
   struct hub *const hub = daemon->hub;
   bool taken;
 
-  (void) pthread_mutex_lock (&daemon->lock);
+  (void) pthread_mutex_lock (&daemon->hub->lock);
   taken = ! hub->ended;
   if (taken)
   {
@@ -143,10 +147,10 @@ arrive (struct link *link)
     hub->arrived_last = link;
     atomic_store (&hub->has_arrived, true);
   }
-  (void) pthread_mutex_unlock (&daemon->lock);
+  (void) pthread_mutex_unlock (&daemon->hub->lock);
   if (! taken)
     link_free (link);
-  else if (daemon->calls_back)
+  else if (config_calls_back (&daemon->config))
     wakeup_signal (&daemon->wakeup);
   return taken;
 }
@@ -167,7 +171,7 @@ hub_begin (void *cls,
   const int on = 1;
   int64_t request;
   struct pymhd_daemon *const daemon = request_of_upgrade (req_cls, &request);
-  struct tls *const tls = daemon->tls ? tls_new (connection) : NULL;
+  struct tls *const tls = daemon->config.tls ? tls_new (connection) : NULL;
   const int fd = NULL == tls ? sock : tls->fd;
   struct link *const link = link_make (daemon, fd, tls, extra_in, extra_in_size);
   struct session *session = NULL;
@@ -193,14 +197,14 @@ hub_begin (void *cls,
     return;
   }
   /* stop() has looked at the table before this session was in it. */
-  if (atomic_load (&daemon->refusing))
+  if (atomic_load (&daemon->life.refusing))
     (void) shutdown (fd, SHUT_RD);
   link->request = request;
   link->session = token;
   link->handed_over = handed_over;
   if (! arrive (link))
     (void) pymhd_session_close (token);
-  if (daemon->per_connection)
+  if (config_is_per_connection (&daemon->config))
     session_wait (session);
 }
 
@@ -218,14 +222,14 @@ adopt (struct link *link)
   };
   bool watched;
 
-  (void) pthread_mutex_lock (&daemon->lock);
+  (void) pthread_mutex_lock (&daemon->hub->lock);
   if (hub_make_arena (daemon->hub))
     link->place = slots_add (&daemon->hub->links, link);
-  (void) pthread_mutex_unlock (&daemon->lock);
+  (void) pthread_mutex_unlock (&daemon->hub->lock);
   if (0 == link->place)
   {
     log_line ("an upgraded connection was closed at once: out of memory");
-    (void) pump_add (daemon, &event);
+    (void) batch_add (&daemon->batch, &event);
     link_free (link);
     (void) pymhd_session_close (session);
     return;
@@ -246,12 +250,12 @@ links_adopt (struct pymhd_daemon *daemon)
   struct link *link;
   struct link *next;
 
-  (void) pthread_mutex_lock (&daemon->lock);
+  (void) pthread_mutex_lock (&daemon->hub->lock);
   link = daemon->hub->arrived;
   daemon->hub->arrived = NULL;
   daemon->hub->arrived_last = NULL;
   atomic_store (&daemon->hub->has_arrived, false);
-  (void) pthread_mutex_unlock (&daemon->lock);
+  (void) pthread_mutex_unlock (&daemon->hub->lock);
   for (; NULL != link; link = next)
   {
     next = link->next;
@@ -268,7 +272,7 @@ pymhd_hub_shut (struct pymhd_daemon *daemon,
   struct link *const link = hub_link (daemon, connection);
 
   if ( (NULL == link) ||
-       (atomic_load (&daemon->dead)) )
+       (atomic_load (&daemon->life.dead)) )
     return;
   link->shutting = true;
   outbox_flush (link);
@@ -285,7 +289,7 @@ pymhd_hub_close (struct pymhd_daemon *daemon,
   struct link *const link = hub_link (daemon, connection);
 
   if ( (NULL == link) ||
-       (atomic_load (&daemon->dead)) )
+       (atomic_load (&daemon->life.dead)) )
     return;
   link->closing = true;
   if (abort)
@@ -308,9 +312,9 @@ detach (struct link *link)
   struct pymhd_daemon *const daemon = link->daemon;
 
   poller_unwatch (&daemon->poller, link->fd);
-  (void) pthread_mutex_lock (&daemon->lock);
+  (void) pthread_mutex_lock (&daemon->hub->lock);
   slots_remove (&daemon->hub->links, link->place);
-  (void) pthread_mutex_unlock (&daemon->lock);
+  (void) pthread_mutex_unlock (&daemon->hub->lock);
 }
 
 
@@ -323,7 +327,7 @@ pymhd_hub_release (struct pymhd_daemon *daemon,
 {
   int i;
 
-  if (atomic_load (&daemon->dead))
+  if (atomic_load (&daemon->life.dead))
     return;
   for (i = 0; i < count; i++)
   {
@@ -355,9 +359,9 @@ hub_end (struct pymhd_daemon *daemon)
 
   if (NULL == hub)
     return;
-  (void) pthread_mutex_lock (&daemon->lock);
+  (void) pthread_mutex_lock (&daemon->hub->lock);
   hub->ended = true;
-  (void) pthread_mutex_unlock (&daemon->lock);
+  (void) pthread_mutex_unlock (&daemon->hub->lock);
   while (NULL != hub->first)
   {
     link = hub_unqueue (hub);
@@ -374,9 +378,18 @@ hub_end (struct pymhd_daemon *daemon)
     hub->arrived = link->next;
     link_free (link);
   }
-  (void) pthread_mutex_lock (&daemon->lock);
+  (void) pthread_mutex_lock (&daemon->hub->lock);
   slots_clear (&hub->links);
-  (void) pthread_mutex_unlock (&daemon->lock);
+  (void) pthread_mutex_unlock (&daemon->hub->lock);
+}
+
+
+/* A fork's child, in which another thread of the parent's may have had the lock. */
+void
+hub_forked (struct pymhd_daemon *daemon)
+{
+  if (NULL != daemon->hub)
+    (void) pthread_mutex_init (&daemon->hub->lock, NULL);
 }
 
 

@@ -14,7 +14,7 @@
 #include <sys/types.h>
 
 #include "api/hub.h"
-#include "daemon.h"
+#include "engine/driver.h"
 #include "hub/hub.h"
 
 /* Small writes that wait are put together up to so many bytes. */
@@ -217,7 +217,7 @@ static bool
 has_room (const struct link *link,
           size_t size)
 {
-  const size_t limit = link->daemon->output_limit;
+  const size_t limit = link->daemon->config.output_limit;
   const size_t waits = outbox_waiting (link);
 
   return (0 == limit) ||
@@ -305,7 +305,7 @@ pymhd_hub_write (struct pymhd_daemon *daemon,
 {
   int i;
 
-  if (atomic_load (&daemon->dead))
+  if (atomic_load (&daemon->life.dead))
     return 0;
   daemon->hub->batch.crossed_count = 0;
   for (i = 0; i < count; i++)
@@ -330,7 +330,7 @@ pymhd_hub_send (struct pymhd_daemon *daemon,
                 const char *bytes,
                 size_t size)
 {
-  if (atomic_load (&daemon->dead))
+  if (atomic_load (&daemon->life.dead))
     return 0;
   daemon->hub->batch.crossed_count = 0;
   put (daemon, connection, bytes, size, NULL);
@@ -349,7 +349,7 @@ pymhd_hub_broadcast (struct pymhd_daemon *daemon,
   struct blob *shared = NULL;
   int i;
 
-  if (atomic_load (&daemon->dead))
+  if (atomic_load (&daemon->life.dead))
     return 0;
   daemon->hub->batch.crossed_count = 0;
   for (i = 0; i < count; i++)
@@ -390,9 +390,11 @@ pymhd_hub_buffered (struct pymhd_daemon *daemon,
   const struct link *link;
   size_t size;
 
-  (void) pthread_mutex_lock (&daemon->lock);
+  if (NULL == daemon->hub)
+    return 0;
+  (void) pthread_mutex_lock (&daemon->hub->lock);
   link = hub_link (daemon, connection);
   size = NULL == link ? 0 : atomic_load (&link->outbox.size);
-  (void) pthread_mutex_unlock (&daemon->lock);
+  (void) pthread_mutex_unlock (&daemon->hub->lock);
   return size;
 }

@@ -10,10 +10,10 @@
  *
  * All on the pump's thread; no lock.
  */
-#include <stdint.h>
 
+#include "api/hub.h"
 #include "base/clock.h"
-#include "daemon.h"
+#include "engine/driver.h"
 #include "hub/hub.h"
 
 /* Bytes a second. */
@@ -58,7 +58,7 @@ overdue_forget (struct link *link)
 void
 overdue_begin (struct link *link)
 {
-  const int64_t patience = link->daemon->close_ms;
+  const int64_t patience = link->daemon->config.close_ms;
   const int64_t waits = (int64_t) outbox_waiting (link);
 
   if ( (0 == patience) ||
@@ -95,7 +95,7 @@ hub_overdue (struct pymhd_daemon *daemon)
 
   while (NULL != hub->closing_first)
   {
-    left = hub->closing_first->taken_ms + daemon->close_ms - monotonic_ms ();
+    left = hub->closing_first->taken_ms + daemon->config.close_ms - monotonic_ms ();
     if (0 < left)
       return left;
     hub_cut (hub->closing_first, PYMHD_HUB_CUT_CLOSE);

@@ -1,12 +1,39 @@
 /* SPDX-License-Identifier: MIT
  *
- * Accepting again when descriptors were short.
+ * Listening: its end, and accepting again when descriptors were short.
  */
 #pragma once
 
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct pymhd_daemon;
+
+struct listening
+{
+  pthread_mutex_t lock;         /* a leaf: guards fd against its end */
+  int fd;                       /* libmicrohttpd's to close, unless quiesced */
+  int mhd_epoll_fd;             /* libmicrohttpd's own, -1 if it has none */
+  bool quiesced;
+  atomic_bool deaf;             /* quiesced in epoll's stead */
+  atomic_bool starved;          /* it listens no more, for want of descriptors */
+  int64_t starved_until_ms;     /* when to look whether there are some again */
+};
+
+/* Stops listening; once: before 1.0.0 a second call would return the descriptor
+   again.  It is closed at once, which refuses who comes, unless another thread of
+   libmicrohttpd's may still poll it.  The pump's thread. */
+void
+listening_quiesce (struct pymhd_daemon *daemon);
+
+/* Takes the events of the listening socket from libmicrohttpd's own epoll thread,
+   which does not know.  MHD_quiesce_daemon() may abort the process beside that
+   thread, in all releases: both may want to take the socket out of epoll.  Any
+   thread; no lock. */
+void
+listening_deafen (struct pymhd_daemon *daemon);
 
 /* libmicrohttpd had no descriptor to accept with, and listens no more. */
 void

@@ -21,8 +21,10 @@
 #include "base/clock.h"
 #include "base/poller.h"
 #include "base/wakeup.h"
-#include "daemon.h"
-#include "engine/pump.h"
+#include "engine/driver.h"
+#include "mhd/accept.h"
+#include "mhd/config.h"
+#include "mhd/runs.h"
 #include "transport/tls.h"
 
 /* How long stop() waits for those that have had their end of input. */
@@ -97,14 +99,14 @@ client_hung_up (struct watcher *watcher,
   struct pymhd_daemon *const daemon = client->daemon;
 
   (void) events;
-  daemon->mhd_is_ready = true;
-  (void) pthread_mutex_lock (&daemon->lock);
+  daemon->runs.ready = true;
+  (void) pthread_mutex_lock (&daemon->clients.lock);
   if (client->watched)
   {
-    client->next_hung_up = daemon->hung_up;
-    daemon->hung_up = client;
+    client->next_hung_up = daemon->clients.hung_up;
+    daemon->clients.hung_up = client;
   }
-  (void) pthread_mutex_unlock (&daemon->lock);
+  (void) pthread_mutex_unlock (&daemon->clients.lock);
 }
 
 
@@ -132,20 +134,21 @@ client_begin (struct pymhd_daemon *daemon,
                   NULL == info ? NULL : info->client_addr);
   client->watcher.ready = &client_hung_up;
   client->daemon = daemon;
-  client->undescribed = daemon->tls;
-  if (daemon->tls)
+  client->undescribed = daemon->config.tls;
+  if (daemon->config.tls)
     tls_prepare (daemon, connection);
   client->previous = NULL;
-  (void) pthread_mutex_lock (&daemon->lock);
+  (void) pthread_mutex_lock (&daemon->clients.lock);
   /* With threads of libmicrohttpd's the pump may be told of it at once. */
-  client->watched = (-1 != client->fd) && daemon->edge_triggered &&
-                    poller_watch (&daemon->poller, client->fd, EPOLLRDHUP | EPOLLONESHOT,
-                                &client->watcher);
-  client->next = daemon->clients;
+  client->watched = (-1 != client->fd) &&
+                    (config_is_edge_triggered (&daemon->config)) &&
+                    (poller_watch (&daemon->poller, client->fd,
+                                   EPOLLRDHUP | EPOLLONESHOT, &client->watcher));
+  client->next = daemon->clients.first;
   if (NULL != client->next)
     client->next->previous = client;
-  daemon->clients = client;
-  (void) pthread_mutex_unlock (&daemon->lock);
+  daemon->clients.first = client;
+  (void) pthread_mutex_unlock (&daemon->clients.lock);
 }
 
 
@@ -154,7 +157,7 @@ static void
 forget_end (struct pymhd_daemon *daemon,
             struct client *client)
 {
-  struct client **at = &daemon->hung_up;
+  struct client **at = &daemon->clients.hung_up;
 
   while ( (NULL != *at) &&
           (client != *at) )
@@ -186,22 +189,22 @@ client_end (struct pymhd_daemon *daemon,
 
   if (NULL == client)
     return;
-  (void) pthread_mutex_lock (&daemon->lock);
+  (void) pthread_mutex_lock (&daemon->clients.lock);
   unwatch (daemon, client);
   if (NULL != client->previous)
     client->previous->next = client->next;
   else
-    daemon->clients = client->next;
+    daemon->clients.first = client->next;
   if (NULL != client->next)
     client->next->previous = client->previous;
-  wake = daemon->calls_back && (NULL == daemon->gone_clients);
-  if (daemon->edge_triggered)
+  wake = config_calls_back (&daemon->config) && (NULL == daemon->clients.gone);
+  if (config_is_edge_triggered (&daemon->config))
   {
-    client->next = daemon->gone_clients;
-    daemon->gone_clients = client;
+    client->next = daemon->clients.gone;
+    daemon->clients.gone = client;
   }
-  (void) pthread_mutex_unlock (&daemon->lock);
-  if (! daemon->edge_triggered)
+  (void) pthread_mutex_unlock (&daemon->clients.lock);
+  if (! config_is_edge_triggered (&daemon->config))
     free (client);
   else if (wake)
     wakeup_signal (&daemon->wakeup);
@@ -233,9 +236,9 @@ client_policy (void *cls,
 
   (void) address;
   (void) size;
-  if (! atomic_load (&daemon->deaf))
+  if (! atomic_load (&daemon->listening.deaf))
     return MHD_YES;
-  daemon_deafen (daemon);
+  listening_deafen (daemon);
   return MHD_NO;
 }
 
@@ -252,18 +255,18 @@ client_notify (void *cls,
 
   if (MHD_CONNECTION_NOTIFY_STARTED == code)
   {
-    atomic_fetch_add (&daemon->connections, 1);
+    atomic_fetch_add (&daemon->counts.connections, 1);
     client_begin (daemon, connection, socket_context);
     return;
   }
   client_end (daemon, *socket_context);
   *socket_context = NULL;
   /* At its limit libmicrohttpd listens again only when it runs once more. */
-  if (! daemon->calls_back)
-    pump_run_again (daemon, 1);
+  if (! config_calls_back (&daemon->config))
+    runs_again (&daemon->runs, 1);
   /* 0.9.72 closes connections above the limit that it has never started. */
-  if (0 != atomic_load (&daemon->connections))
-    atomic_fetch_sub (&daemon->connections, 1);
+  if (0 != atomic_load (&daemon->counts.connections))
+    atomic_fetch_sub (&daemon->counts.connections, 1);
 }
 
 
@@ -277,7 +280,7 @@ client_upgraded (struct pymhd_daemon *daemon,
 
   if (NULL == client)
     return false;
-  (void) pthread_mutex_lock (&daemon->lock);
+  (void) pthread_mutex_lock (&daemon->clients.lock);
   handed_over = hand_over && client->watched;
   if (handed_over)
   {
@@ -286,7 +289,7 @@ client_upgraded (struct pymhd_daemon *daemon,
   }
   else
     unwatch (daemon, client);
-  (void) pthread_mutex_unlock (&daemon->lock);
+  (void) pthread_mutex_unlock (&daemon->clients.lock);
   return handed_over;
 }
 
@@ -299,13 +302,13 @@ client_upgraded (struct pymhd_daemon *daemon,
 bool
 clients_tend (struct pymhd_daemon *daemon)
 {
-  struct client **at = &daemon->hung_up;
+  struct client **at = &daemon->clients.hung_up;
   struct client *client;
   struct client *gone;
   bool again;
   int unread;
 
-  (void) pthread_mutex_lock (&daemon->lock);
+  (void) pthread_mutex_lock (&daemon->clients.lock);
   while (NULL != (client = *at))
   {
     if ( (0 == ioctl (client->fd, FIONREAD, &unread)) &&
@@ -317,10 +320,10 @@ clients_tend (struct pymhd_daemon *daemon)
     *at = client->next_hung_up;
     (void) shutdown (client->fd, SHUT_RD);
   }
-  again = NULL != daemon->hung_up;
-  gone = daemon->gone_clients;
-  daemon->gone_clients = NULL;
-  (void) pthread_mutex_unlock (&daemon->lock);
+  again = NULL != daemon->clients.hung_up;
+  gone = daemon->clients.gone;
+  daemon->clients.gone = NULL;
+  (void) pthread_mutex_unlock (&daemon->clients.lock);
   free_clients (gone);
   return again;
 }
@@ -350,10 +353,10 @@ end_input (struct pymhd_daemon *daemon)
 {
   struct client *client;
 
-  (void) pthread_mutex_lock (&daemon->lock);
-  for (client = daemon->clients; NULL != client; client = client->next)
+  (void) pthread_mutex_lock (&daemon->clients.lock);
+  for (client = daemon->clients.first; NULL != client; client = client->next)
     (void) shutdown (client->fd, SHUT_RD);
-  (void) pthread_mutex_unlock (&daemon->lock);
+  (void) pthread_mutex_unlock (&daemon->clients.lock);
 }
 
 
@@ -364,7 +367,7 @@ clients_leave (struct pymhd_daemon *daemon)
   const struct timespec nap = { .tv_nsec = 1000000 };
   const int64_t deadline = monotonic_ms () + LEAVE_MS;
 
-  while ( (0 != atomic_load (&daemon->connections)) &&
+  while ( (0 != atomic_load (&daemon->counts.connections)) &&
           (monotonic_ms () < deadline) )
   {
     end_input (daemon);
@@ -379,11 +382,11 @@ clients_leave (struct pymhd_daemon *daemon)
 void
 clients_forked (struct pymhd_daemon *daemon)
 {
-  const int nowhere = daemon->per_connection
+  const int nowhere = config_is_per_connection (&daemon->config)
                       ? open ("/dev/null", O_RDWR | O_CLOEXEC) : -1;
   struct client *client;
 
-  for (client = daemon->clients; NULL != client; client = client->next)
+  for (client = daemon->clients.first; NULL != client; client = client->next)
   {
     if (-1 == client->fd)
       continue;

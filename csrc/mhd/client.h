@@ -4,12 +4,22 @@
  */
 #pragma once
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 #include <microhttpd.h>
 
+struct client;
 struct pymhd_daemon;
 struct watcher;
+
+struct clients
+{
+  pthread_mutex_t lock;         /* a leaf: guards the lists and who is watched */
+  struct client *first;
+  struct client *hung_up;       /* whose end libmicrohttpd may not know */
+  struct client *gone;          /* which the pump may still be told of */
+};
 
 /* MHD_AcceptPolicyCallback */
 enum MHD_Result

@@ -20,7 +20,8 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/wakeup.h"
-#include "daemon.h"
+#include "engine/driver.h"
+#include "mhd/config.h"
 #include "transport/tls.h"
 
 /* As large as a TLS record, so that GnuTLS never keeps a part of one. */
@@ -47,7 +48,8 @@ relay_new (struct pymhd_daemon *daemon,
     return NULL;
   relay->wakeup.fd = -1;
   wakeup_init (&relay->wakeup);
-  if ( ( (daemon->per_connection) && (0 != wakeup_open (&relay->wakeup)) ) ||
+  if ( ( (config_is_per_connection (&daemon->config)) &&
+         (0 != wakeup_open (&relay->wakeup)) ) ||
        (-1 == socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)) )
   {
     const int error = errno;
@@ -287,7 +289,7 @@ relay_close (struct relay *relay)
 int
 relay_patience (const struct relay *relay)
 {
-  const int64_t most = atomic_load (&relay->daemon->refusing)
+  const int64_t most = atomic_load (&relay->daemon->life.refusing)
                        ? PATIENCE_AT_STOP_MS : PATIENCE_MS;
   const int64_t left = relay->progress_ms + most - monotonic_ms ();
 
@@ -315,9 +317,9 @@ relay_forked (struct relay *relay)
 void
 relay_free (struct relay *relay)
 {
-  struct relay **at = &relay->daemon->ready_relays;
+  struct relay **at = &relay->daemon->relays.ready;
 
-  if (! relay->daemon->per_connection)
+  if (! config_is_per_connection (&relay->daemon->config))
   {
     relay_unwatch (relay);
     while ( (NULL != *at) && (relay != *at) )

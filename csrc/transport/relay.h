@@ -52,6 +52,12 @@ struct relay
   struct relay *next_ready;
 };
 
+/* Those of a driver, for its thread alone. */
+struct relays
+{
+  struct relay *ready;          /* epoll has told of them */
+};
+
 /* The driver, inside the upgrade handler: takes the connection over.  *fd is
    Python's; NULL with errno if there is no way. */
 struct relay *

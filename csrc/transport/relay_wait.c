@@ -10,7 +10,7 @@
 
 #include "base/poller.h"
 #include "base/wakeup.h"
-#include "daemon.h"
+#include "engine/driver.h"
 #include "transport/relay.h"
 #include "upgrade/session.h"
 
@@ -61,8 +61,8 @@ relay_queue (struct relay *relay)
   if (relay->ready)
     return;
   relay->ready = true;
-  relay->next_ready = relay->daemon->ready_relays;
-  relay->daemon->ready_relays = relay;
+  relay->next_ready = relay->daemon->relays.ready;
+  relay->daemon->relays.ready = relay;
 }
 
 
@@ -78,11 +78,11 @@ relay_ready (struct watcher *watcher,
 struct relay *
 relay_next_ready (struct pymhd_daemon *daemon)
 {
-  struct relay *const relay = daemon->ready_relays;
+  struct relay *const relay = daemon->relays.ready;
 
   if (NULL == relay)
     return NULL;
-  daemon->ready_relays = relay->next_ready;
+  daemon->relays.ready = relay->next_ready;
   relay->ready = false;
   return relay;
 }
@@ -91,8 +91,8 @@ relay_next_ready (struct pymhd_daemon *daemon)
 void
 relay_wait (struct relay *relay)
 {
-  while ( (! atomic_load (&relay->daemon->late)) &&
-          (! atomic_load (&relay->daemon->dead)) )
+  while ( (! atomic_load (&relay->daemon->life.late)) &&
+          (! atomic_load (&relay->daemon->life.dead)) )
   {
     struct pollfd watched[] = {
       { .fd = relay->wakeup.fd, .events = POLLIN },

@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 #include "api/session.h"
-#include "daemon.h"
+#include "engine/driver.h"
 #include "hub/hub.h"
 #include "transport/tls.h"
 
@@ -21,7 +21,7 @@ moved (const struct link *link,
 {
   if ( (0 < size) &&
        (link->local) &&
-       (0 != atomic_load (&link->daemon->idle_due_ms)) )
+       (0 != atomic_load (&link->daemon->sessions.idle_due_ms)) )
     pymhd_session_touch (link->session);
   return size;
 }

@@ -20,7 +20,7 @@
 
 #include "transport/tls.h"
 #include "base/bytes.h"
-#include "daemon.h"
+#include "engine/driver.h"
 #include "transport/gnutls.h"
 
 /* Who makes us answer (key updates, renegotiation) and never reads is cut. */
@@ -70,7 +70,7 @@ tls_prepare (const struct pymhd_daemon *daemon,
     return;
   gnutls->transport_set_pull_function (session, &pull_plainly);
   gnutls->transport_set_push_function (session, &push_plainly);
-  if (! daemon->client_ca)
+  if (! daemon->config.client_ca)
     return;
   /* libmicrohttpd asks for a certificate and takes what comes, or none. */
   gnutls->certificate_server_set_request (session, GNUTLS_REQUIRE_CERTIFICATE);

@@ -20,7 +20,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/wakeup.h"
-#include "daemon.h"
+#include "engine/driver.h"
 #include "hub/hub.h"
 #include "transport/tls.h"
 #include "upgrade/session.h"
@@ -37,13 +37,13 @@ make_due (struct session *session,
           int64_t due_ms)
 {
   struct pymhd_daemon *const daemon = session->daemon;
-  const int64_t earliest = atomic_load (&daemon->idle_due_ms);
+  const int64_t earliest = atomic_load (&daemon->sessions.idle_due_ms);
 
   session->due_ms = due_ms;
   if ( (0 != earliest) &&
        (earliest <= due_ms) )
     return false;
-  atomic_store (&daemon->idle_due_ms, due_ms);
+  atomic_store (&daemon->sessions.idle_due_ms, due_ms);
   return true;
 }
 
@@ -144,7 +144,7 @@ look (struct session *session,
 int64_t
 sessions_idle (struct pymhd_daemon *daemon)
 {
-  const int64_t due = atomic_load (&daemon->idle_due_ms);
+  const int64_t due = atomic_load (&daemon->sessions.idle_due_ms);
   struct session *session;
   int64_t earliest = INT64_MAX;
   uint32_t at = 0;
@@ -167,7 +167,7 @@ sessions_idle (struct pymhd_daemon *daemon)
   }
   if (earliest < now + PAUSE_MS)
     earliest = now + PAUSE_MS;
-  atomic_store (&daemon->idle_due_ms, INT64_MAX == earliest ? 0 : earliest);
+  atomic_store (&daemon->sessions.idle_due_ms, INT64_MAX == earliest ? 0 : earliest);
   sessions_unlock ();
   return INT64_MAX == earliest ? -1 : earliest - now;
 }

@@ -22,9 +22,10 @@
 
 #include "base/clock.h"
 #include "base/poller.h"
-#include "daemon.h"
-#include "engine/pump.h"
+#include "engine/driver.h"
 #include "http/quota.h"
+#include "mhd/config.h"
+#include "mhd/runs.h"
 #include "transport/relay.h"
 #include "transport/tls.h"
 #include "upgrade/session.h"
@@ -47,10 +48,10 @@ finish (struct session *session)
   /* Python's duplicate stays open as long as a call is blocked on it. */
   if (! session->reset)
     (void) shutdown (session->fd, SHUT_RDWR);
-  pump_close (daemon, session->urh);
+  runs_close (&daemon->runs, &daemon->config, session->urh);
   (void) sem_destroy (&session->closed);
   free (session);
-  atomic_fetch_sub (&daemon->upgraded, 1);
+  atomic_fetch_sub (&daemon->counts.upgraded, 1);
   quota_give_back (daemon);
 }
 
@@ -93,7 +94,7 @@ linger_here (struct session *session)
 {
   struct pollfd watched[] = {
     { .fd = session->fd, .events = POLLIN },
-    { .fd = session->daemon->stop.fd, .events = POLLIN },
+    { .fd = session->daemon->life.stop.fd, .events = POLLIN },
   };
 
   say_goodbye (session);
@@ -130,7 +131,7 @@ leave_list (struct session *session)
   if (NULL != session->previous)
     session->previous->next = session->next;
   else
-    session->daemon->lingering = session->next;
+    session->daemon->sessions.lingering = session->next;
   if (NULL != session->next)
     session->next->previous = session->previous;
 }
@@ -142,10 +143,10 @@ enter_list (struct session *session)
   struct pymhd_daemon *const daemon = session->daemon;
 
   session->previous = NULL;
-  session->next = daemon->lingering;
+  session->next = daemon->sessions.lingering;
   if (NULL != session->next)
     session->next->previous = session;
-  daemon->lingering = session;
+  daemon->sessions.lingering = session;
 }
 
 
@@ -214,14 +215,14 @@ session_leave_hub (struct pymhd_daemon *daemon,
   if (NULL != session)
   {
     session->reset = reset;
-    if (daemon->per_connection)
+    if (config_is_per_connection (&daemon->config))
       session_close_locked (session);   /* its own thread does the rest */
     else
       session->state = CLOSING;
   }
   sessions_unlock ();
   if ( (NULL != session) &&
-       (! daemon->per_connection) )
+       (! config_is_per_connection (&daemon->config)) )
     linger (session);
 }
 
@@ -279,7 +280,7 @@ left_ms (const struct session *session,
 {
   if (FLUSHING == session->state)
     return relay_patience (session->relay);
-  if (atomic_load (&session->daemon->refusing))
+  if (atomic_load (&session->daemon->life.refusing))
     return 0;
   return session->deadline_ms - now;
 }
@@ -294,10 +295,10 @@ sessions_linger (struct pymhd_daemon *daemon)
   int64_t earliest = -1;
   int64_t now;
 
-  if (NULL == daemon->lingering)
+  if (NULL == daemon->sessions.lingering)
     return -1;
   now = monotonic_ms ();
-  for (session = daemon->lingering; NULL != session; session = next)
+  for (session = daemon->sessions.lingering; NULL != session; session = next)
   {
     const int64_t left = left_ms (session, now);
 
@@ -323,6 +324,6 @@ sessions_end (struct pymhd_daemon *daemon)
   while (NULL != (session = sessions_take_live (daemon, &at)))
     finish (session);
   sessions_close_pending (daemon);
-  while (NULL != daemon->lingering)
-    leave_lingering (daemon->lingering);
+  while (NULL != daemon->sessions.lingering)
+    leave_lingering (daemon->sessions.lingering);
 }

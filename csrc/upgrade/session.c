@@ -15,11 +15,12 @@
 
 #include "upgrade/session.h"
 #include "api/session.h"
+#include "base/fdsets.h"
 #include "base/slots.h"
 #include "base/wakeup.h"
-#include "daemon.h"
-#include "engine/select.h"
+#include "engine/driver.h"
 #include "hub/hub.h"
+#include "mhd/config.h"
 #include "transport/relay.h"
 #include "transport/tls.h"
 
@@ -83,12 +84,12 @@ session_close_locked (struct session *session)
   struct pymhd_daemon *const daemon = session->daemon;
 
   session->state = CLOSING;
-  if (daemon->per_connection)
+  if (config_is_per_connection (&daemon->config))
     wake (session);
   else
   {
-    session->next = daemon->closing;
-    daemon->closing = session;
+    session->next = daemon->sessions.closing;
+    daemon->sessions.closing = session;
     wakeup_signal (&daemon->wakeup);
   }
 }
@@ -132,10 +133,10 @@ session_new (struct pymhd_daemon *daemon,
     relay->session = session;
   (void) sem_init (&session->closed, 0, 0);
   (void) pthread_mutex_lock (&lock);
-  session->token = daemon->sessions_ended ? 0 : slots_add (&live, session);
+  session->token = daemon->sessions.ended ? 0 : slots_add (&live, session);
   *token = session->token;
   if (0 != *token)
-    atomic_fetch_add (&daemon->upgraded, 1);
+    atomic_fetch_add (&daemon->counts.upgraded, 1);
   (void) pthread_mutex_unlock (&lock);
   if (0 == *token)
   {
@@ -251,7 +252,7 @@ pymhd_session_error (int64_t token)
 
 void
 sessions_unset (struct pymhd_daemon *daemon,
-                struct pymhd_select *sets)
+                struct fdsets *sets)
 {
   struct session *session;
   uint32_t at = 0;
@@ -307,8 +308,8 @@ sessions_take_closing (struct pymhd_daemon *daemon)
   struct session *session;
 
   (void) pthread_mutex_lock (&lock);
-  session = daemon->closing;
-  daemon->closing = NULL;
+  session = daemon->sessions.closing;
+  daemon->sessions.closing = NULL;
   (void) pthread_mutex_unlock (&lock);
   return session;
 }
@@ -321,7 +322,7 @@ sessions_take_live (struct pymhd_daemon *daemon,
   struct session *session;
 
   (void) pthread_mutex_lock (&lock);
-  daemon->sessions_ended = true;
+  daemon->sessions.ended = true;
   session = sessions_next_live (daemon, at);
   if (NULL != session)
     session->state = CLOSING;

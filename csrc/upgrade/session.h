@@ -6,6 +6,7 @@
 #pragma once
 
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,9 +14,9 @@
 
 #include "base/poller.h"
 
+struct fdsets;
 struct link;
 struct pymhd_daemon;
-struct pymhd_select;
 struct relay;
 struct tls;
 
@@ -45,6 +46,15 @@ struct session
   int64_t active_ms;            /* the last byte that the kernel does not tell of */
   int64_t due_ms;               /* to be looked at then */
   bool struck;
+};
+
+/* Those of a driver. */
+struct sessions
+{
+  bool ended;                   /* stop(): no more of them; session.c's lock */
+  struct session *closing;      /* for the driver to close; session.c's lock */
+  struct session *lingering;    /* the driver's alone */
+  atomic_int_fast64_t idle_due_ms;      /* when to look at sessions; 0: never */
 };
 
 /* session.c */
@@ -117,7 +127,7 @@ sessions_forked (void);
 /* The pump: takes the connections out of sets to watch. */
 void
 sessions_unset (struct pymhd_daemon *daemon,
-                struct pymhd_select *sets);
+                struct fdsets *sets);
 
 /* Any thread: whether somebody has closed it. */
 bool

@@ -22,10 +22,12 @@
 #include "api/upgrade.h"
 #include "base/bytes.h"
 #include "base/log.h"
-#include "daemon.h"
-#include "engine/pump.h"
+#include "engine/driver.h"
 #include "http/request.h"
+#include "mhd/batch.h"
 #include "mhd/client.h"
+#include "mhd/config.h"
+#include "mhd/runs.h"
 #include "transport/relay.h"
 #include "transport/tls.h"
 #include "upgrade/session.h"
@@ -77,7 +79,7 @@ open_stream (struct pymhd_daemon *daemon,
   struct stream stream = { .fd = -1, .peer = sock };
   int flags;
 
-  if (daemon->tls)
+  if (daemon->config.tls)
   {
     stream.relay = relay_new (daemon, connection, &stream.fd);
     if (NULL != stream.relay)
@@ -131,15 +133,15 @@ call_back (struct pymhd_daemon *daemon,
 
   event->text_end = (int64_t) early.size;
   if (done)
-    pymhd_on_upgraded (daemon->owner, event, early.at);
+    pymhd_on_upgraded (daemon->config.owner, event, early.at);
   else
   {
     (void) pymhd_session_close (event->session);
-    pymhd_on_abandoned (daemon->owner, event->request);
+    pymhd_on_abandoned (daemon->config.owner, event->request);
   }
   free (early.at);
   daemon_called_back (daemon);
-  if (daemon->per_connection)
+  if (config_is_per_connection (&daemon->config))
     session_wait (session);
   return done;
 }
@@ -153,18 +155,18 @@ add_to_batch (struct pymhd_daemon *daemon,
               struct relay *relay,
               const struct text *extra)
 {
-  const size_t before = daemon->text.size;
+  const size_t before = daemon->batch.text.size;
 
-  if ( (write_early (&daemon->text, relay, extra)) &&
-       (pump_add (daemon, event)) )
+  if ( (write_early (&daemon->batch.text, relay, extra)) &&
+       (batch_add (&daemon->batch, event)) )
   {
     session_begin (session);
     return true;
   }
-  daemon->text.size = before;
+  daemon->batch.text.size = before;
   (void) pymhd_session_close (event->session);
   event->kind = PYMHD_EVENT_ABANDONED;
-  (void) pump_add (daemon, event);
+  (void) batch_add (&daemon->batch, event);
   return false;
 }
 
@@ -182,11 +184,11 @@ upgrade_give_up (struct pymhd_daemon *daemon,
   };
 
   log_line ("an upgraded connection was closed at once: %s", why);
-  if (daemon->calls_back)
-    pymhd_on_abandoned (daemon->owner, request);
+  if (config_calls_back (&daemon->config))
+    pymhd_on_abandoned (daemon->config.owner, request);
   else
-    (void) pump_add (daemon, &event);
-  pump_close (daemon, urh);
+    (void) batch_add (&daemon->batch, &event);
+  runs_close (&daemon->runs, &daemon->config, urh);
 }
 
 
@@ -227,12 +229,12 @@ upgrade_begin (void *cls,
   }
   /* stop() has looked at the table before this session was in it, which may be
      gone by now, but for a relay's. */
-  if ( (atomic_load (&daemon->refusing)) &&
+  if ( (atomic_load (&daemon->life.refusing)) &&
        (NULL != stream.relay) )
     relay_shutdown (stream.relay, SHUT_RD);
-  else if (atomic_load (&daemon->refusing))
+  else if (atomic_load (&daemon->life.refusing))
     (void) shutdown (sock, SHUT_RD);
-  if (! (daemon->calls_back ? call_back : add_to_batch)
+  if (! (config_calls_back (&daemon->config) ? call_back : add_to_batch)
         (daemon, &event, session, stream.relay, &extra))
     (void) close (stream.fd);
 }

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * libmicrohttpd's logger.
+ */
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "mhd/log_mhd.h"
+#include "base/log.h"
+#include "engine/driver.h"
+#include "mhd/accept.h"
+#include "mhd/config.h"
+
+#define NAP_NS (10 * 1000 * 1000)
+
+
+/* Without a descriptor to accept with, libmicrohttpd waits for the end of a
+   connection.  Where it has none, and in "per-connection" anyway, it tries again
+   at once, which keeps a core busy.  It holds no lock there, and nobody else
+   waits for that thread. */
+static void
+note_short_descriptors (struct pymhd_daemon *daemon,
+                        const char *line)
+{
+  const struct timespec nap = { .tv_nsec = NAP_NS };
+
+  if (NULL == strstr (line, "resource limit at"))
+    return;
+  if ( (config_is_per_connection (&daemon->config)) ||
+       (NULL != strstr (line, "at FIRST connection")) )
+    (void) nanosleep (&nap, NULL);
+  else
+    accept_failed (daemon);
+}
+
+
+/* Any thread, any lock of libmicrohttpd's. */
+void
+log_mhd (void *cls,
+         const char *format,
+         va_list arguments)
+{
+  struct pymhd_daemon *const daemon = cls;
+  char line[LOG_LINE_SIZE];
+
+  log_add (line, "libmicrohttpd: ", format, arguments);
+  (void) pthread_mutex_lock (&daemon->said.lock);
+  (void) snprintf (daemon->said.line, LOG_LINE_SIZE, "%s",
+                   line + strlen ("libmicrohttpd: "));
+  (void) pthread_mutex_unlock (&daemon->said.lock);
+  note_short_descriptors (daemon, line);
+}

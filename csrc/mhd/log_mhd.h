@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * libmicrohttpd's logger.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdarg.h>
+
+#include "base/log.h"
+
+/* What libmicrohttpd has logged last: why it did not start. */
+struct said
+{
+  pthread_mutex_t lock;         /* a leaf: guards the line */
+  char line[LOG_LINE_SIZE];
+};
+
+/* MHD_LogCallback */
+void
+log_mhd (void *cls,
+         const char *format,
+         va_list arguments);
