@@ -8,22 +8,38 @@ Try it::
     python -m websockets ws://127.0.0.1:8080/
 
 websockets is used through its Sans-I/O layer: it never sees the socket. It checks
-the handshake, answers pings and closes by itself; we carry its bytes.
+the handshake, chooses a subprotocol, compresses, answers pings and closes by itself; we
+carry its bytes.
 """
 
 import functools
 import sys
+from collections.abc import Sequence
 
 from websockets.datastructures import Headers
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
 
 import pymhd
 
 MAX_MESSAGE = 16 * 1024 * 1024
+# The best first.
+SUBPROTOCOLS = [Subprotocol("echo.v2"), Subprotocol("echo")]
+EXTENSIONS = [ServerPerMessageDeflateFactory()]
+# The fields of an answer that for_upgrade() and libmicrohttpd set themselves.
+SET_ELSEWHERE = ("connection", "upgrade", "date")
 DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
+
+
+def choose(
+    protocol: ServerProtocol, offered: Sequence[Subprotocol]
+) -> Subprotocol | None:
+    """Choose a subprotocol; a client that knows none of ours goes without one."""
+    return next((ours for ours in SUBPROTOCOLS if ours in offered), None)
 
 
 def answer(protocol: ServerProtocol, message: list[Frame]) -> None:
@@ -67,18 +83,26 @@ def handler(request: pymhd.Request) -> pymhd.Response:
     if request.method != "GET":
         return pymhd.Response("Use GET\n", status=405, headers={"Allow": "GET"})
     # The state is what it is once the 101, which MHD sends, has gone out.
-    protocol = ServerProtocol(state=State.OPEN, max_size=MAX_MESSAGE)
+    protocol = ServerProtocol(
+        state=State.OPEN,
+        max_size=MAX_MESSAGE,
+        select_subprotocol=choose,
+        extensions=EXTENSIONS,
+    )
     handshake = protocol.accept(
-        Request(request.target, Headers(request.headers.pairs()))
+        Request(request.target, Headers(request.headers.items()))
     )
     if handshake.status_code == 101:
-        response = pymhd.Response.for_upgrade(
-            functools.partial(echo, protocol), "websocket"
+        # All that has been agreed on must be said: the key, the subprotocol, and how
+        # frames are compressed, since they are from now on.
+        agreed = [
+            (name, value)
+            for name, value in handshake.headers.raw_items()
+            if name.lower() not in SET_ELSEWHERE
+        ]
+        return pymhd.Response.for_upgrade(
+            functools.partial(echo, protocol), "websocket", headers=agreed
         )
-        response.add_header(
-            "Sec-WebSocket-Accept", handshake.headers["Sec-WebSocket-Accept"]
-        )
-        return response
     refusal = pymhd.Response(
         (handshake.body or b"").decode(), status=handshake.status_code
     )

@@ -204,6 +204,53 @@ def test_a_text_that_is_not_utf_8_is_closed_with_1007(
     assert caught.value.rcvd.code == 1007
 
 
+@pytest.mark.parametrize("compression", [None, "deflate"])
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [
+        (None, None),
+        (["echo"], "echo"),
+        (["echo", "echo.v2"], "echo.v2"),
+        (["other", "echo"], "echo"),
+    ],
+)
+def test_what_a_handshake_agrees_on_is_said_and_done(
+    websocket_port: int, compression: str | None, offered: Any, chosen: str | None
+) -> None:
+    """The subprotocol, and frames that are compressed, in several messages."""
+    from websockets.sync.client import connect
+
+    url = f"ws://127.0.0.1:{websocket_port}/"
+    with connect(
+        url, subprotocols=offered, compression=compression, open_timeout=TIMEOUT
+    ) as connection:
+        assert connection.subprotocol == chosen
+        answer = connection.response
+        assert answer is not None
+        agreed = answer.headers.get("Sec-WebSocket-Extensions", "")
+        assert agreed.startswith("permessage-deflate") == (compression == "deflate")
+        assert len(connection.protocol.extensions) == (compression == "deflate")
+        for message in ("a" * 100_000, "b", b"c" * 100_000, ""):
+            connection.send(message)
+            assert connection.recv(TIMEOUT) == message
+        connection.send(["in ", "several ", "pieces"])
+        assert connection.recv(TIMEOUT) == "in several pieces"
+
+
+@pytest.mark.parametrize("offered", [None, ["echo"], ["other", "echo.v2"]])
+def test_another_client_agrees_on_a_subprotocol(
+    websocket_port: int, offered: list[str] | None
+) -> None:
+    """The package websocket-client, which refuses what it has not offered."""
+    websocket = pytest.importorskip("websocket")
+    url = f"ws://127.0.0.1:{websocket_port}/"
+    client = websocket.create_connection(url, subprotocols=offered, timeout=TIMEOUT)
+    assert client.getsubprotocol() == (offered[-1] if offered else None)
+    client.send("hello")
+    assert client.recv() == "hello"
+    client.close(timeout=TIMEOUT)
+
+
 HANDSHAKE = {
     "Connection": "Upgrade",
     "Upgrade": "websocket",
