@@ -68,8 +68,10 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the modes that this CPython is refused, whatever list they come from."""
+    """Skip the modes that this CPython is refused, and what only ./dev real runs."""
     for item in items:
+        if item.get_closest_marker("real") and "PYMHD_REAL" not in os.environ:
+            item.add_marker(pytest.mark.skip(reason="real programs: ./dev real"))
         callspec = getattr(item, "callspec", None)
         params = callspec.params if callspec else {}
         mode = params.get("mode", params.get("pair", 1))
