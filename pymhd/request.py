@@ -221,7 +221,7 @@ class Request:
     def _chosen(self, protocols: list[str] | None) -> str | None:
         """Return the first of our protocols that the client offers; None: any."""
         lines = self._head()
-        if lines[_VERSION] != "HTTP/1.1":
+        if lines[_VERSION] == "HTTP/1.0":
             return None
         names = [*map(str.lower, lines[_FIELDS:-1:2])]
         if "upgrade" not in names:

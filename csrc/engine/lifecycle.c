@@ -128,6 +128,16 @@ mhd_epoll_fd (struct pymhd_daemon *daemon)
 }
 
 
+/* Before 1.0 this only has libmicrohttpd refuse what head_rules.c refuses as well:
+   requests without Host, to which 0.9.75 sends a broken answer, and blanks in a
+   target, for which it closes without one. */
+static int
+strictness (void)
+{
+  return '0' == MHD_get_version ()[0] ? 0 : 1;
+}
+
+
 static struct MHD_Daemon *
 start (struct pymhd_daemon *daemon,
        const struct pymhd_settings *settings)
@@ -160,7 +170,7 @@ start (struct pymhd_daemon *daemon,
                            MHD_OPTION_CONNECTION_MEMORY_LIMIT,
                            settings->memory,
                            MHD_OPTION_STRICT_FOR_CLIENT,
-                           1,
+                           strictness (),
                            MHD_OPTION_THREAD_STACK_SIZE,
                            settings->stack,
                            MHD_OPTION_ARRAY,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * A request's head as text: one line each for the target, the method, the
- * version and the client, then two for every header field, name and value.
+ * Reads a request's head: as text for Python, one line each for the target, the
+ * method, the version and the client, then two for every field, name and value;
+ * and as facts, of which head_rules.c judges.
  *
- * Here stand the checks that a release or another leaves out.  All of it runs
- * on the driver's thread, inside request.c's access handler; Python does not.
+ * All of it runs on the driver's thread, inside request.c's access handler;
+ * Python does not.
  */
 #include <string.h>
 #include <strings.h>
@@ -19,144 +20,136 @@
 struct walk
 {
   struct head *head;
-  const char *version;
-  const char *end;              /* of the last value, in libmicrohttpd's buffer */
-  unsigned int hosts;
-  unsigned int lengths;
-  unsigned int codings;
-  enum refusal why;
+  bool failed;                  /* memory is short */
 };
 
 
 static bool
-is (const char *name,
-    size_t size,
+is (struct span name,
     const char *other)
 {
-  return (strlen (other) == size) &&
-         (0 == strncasecmp (name, other, size));
+  return (strlen (other) == name.size) &&
+         (0 == strncasecmp (name.at, other, name.size));
 }
 
 
 /* There is room for it. */
 static void
 put_line (struct text *text,
-          const char *bytes,
-          size_t size)
+          struct span line)
 {
-  memcpy (text->at + text->size, bytes, size);
-  text->size += size;
+  memcpy (text->at + text->size, line.at, line.size);
+  text->size += line.size;
   text->at[text->size++] = '\n';
 }
 
 
 static bool
 add_line (struct text *text,
-          const char *bytes,
-          size_t size)
+          struct span line)
 {
-  if (! text_reserve (text, size + 1))
+  if (! text_reserve (text, line.size + 1))
     return false;
-  put_line (text, bytes, size);
+  put_line (text, line);
   return true;
 }
 
 
-/* A byte that would end a line of ours, or of somebody who trusts us
-   (RFC 9110, 5.5). */
-static bool
-is_malformed (const char *bytes,
-              size_t size)
+static struct span
+span_of (const char *string)
 {
-  return (0 != size) &&
-         ( (NULL != memchr (bytes, '\n', size)) ||
-           (NULL != memchr (bytes, '\r', size)) ||
-           (NULL != memchr (bytes, '\0', size)) );
+  return (struct span) { string, strlen (string) };
 }
 
 
-/* RFC 9110, 5.6.2: letters, digits and !#$%&'*+-.^_`|~, a bit for each. */
-static bool
-is_token (const char *name,
-          size_t size)
+static struct span
+without_trailing_blank (struct span value)
 {
-  static const uint64_t allowed[4] = {
-    UINT64_C (0x03ff6cfa00000000),
-    UINT64_C (0x57ffffffc7fffffe),
-  };
-  size_t i;
-
-  for (i = 0; i < size; i++)
-  {
-    const unsigned char c = (unsigned char) name[i];
-
-    if (0 == (allowed[c / 64] >> (c % 64) & 1))
-      return false;
-  }
-  return 0 != size;
+  while ( (0 != value.size) &&
+          ( (' ' == value.at[value.size - 1]) ||
+            ('\t' == value.at[value.size - 1]) ) )
+    value.size--;
+  return value;
 }
 
 
-static bool
-is_blank (char c)
-{
-  return ('\0' == c) || (NULL != strchr (" \t\r\n", c));
-}
+/* --- where the lines lie ---
+
+   Releases before 1.0 end a name or a value at a NUL and hide what follows, take
+   an LF or even a CR for the end of a line, glue a folded line to whatever is
+   near, and end the header at a line that begins with a NUL or a colon.  But the
+   lines remain where they were received, with a NUL over each colon and over
+   each byte that has ended a line.  So if every line begins where the one before
+   ends in CRLF, nothing was hidden, up to the length of the whole.  Later
+   releases refuse all that, and use the end of the header's memory again. */
 
 
-/* Releases before 1.0 end a value at a NUL and hide what follows, and glue a
-   folded line to whatever is near.  Later ones refuse both, and may use the
-   end of the header's memory again. */
 static bool
-hides_bytes (void)
+has_layout (void)
 {
   return '0' == MHD_get_version ()[0];
 }
 
 
-/* Whether there is only blank between two places of the header as it was
-   received. */
-static bool
-is_blank_between (const char *from,
-                  const char *to)
+/* A line ends at END, where libmicrohttpd has put NULs over CR and LF. */
+static void
+end_line (struct layout *layout,
+          const char *end)
 {
-  if ((uintptr_t) from > (uintptr_t) to)
-    return false;
-  for (; from < to; from++)
-    if (! is_blank (*from))
-      return false;
-  return true;
+  if ( ('\0' != end[0]) ||
+       ('\0' != end[1]) )
+    layout->is_broken = true;
+  layout->next = end + 2;
 }
 
 
-/* Whether the field stands in the header as it is told to us. */
-static bool
-is_as_received (const struct walk *walk,
-                const char *name,
-                size_t name_size,
-                const char *value)
+/* Only where the line begins at the right place do the bytes behind it exist. */
+static void
+lay_out (struct layout *layout,
+         struct span name,
+         struct span value)
 {
-  const char *const name_end = name + name_size;
+  const char *at = name.at + name.size;
 
-  if (! hides_bytes ())
-    return true;
-  if ( (NULL != walk->end) &&
-       (! is_blank_between (walk->end, name)) )
-    return false;
-  /* libmicrohttpd has put a NUL over the colon. */
-  return is_blank_between (':' == *name_end ? name_end + 1 : name_end, value);
+  if ( (! has_layout ()) ||
+       (layout->is_broken) )
+    return;
+  layout->is_broken = (layout->next != name.at) || ('\0' != *at);
+  if (layout->is_broken)
+    return;
+  do
+    at++;
+  while ( (' ' == *at) || ('\t' == *at) );
+  layout->is_broken = at != value.at;
+  if (! layout->is_broken)
+    end_line (layout, value.at + value.size);
 }
 
 
-static size_t
-without_trailing_blank (const char *value,
-                        size_t size)
+/* The last line is an empty one.  0.9.72 tells only that line's length, below zero:
+   there the body has to begin behind it.  Others tell that of the whole header. */
+static void
+end_layout (struct layout *layout,
+            struct MHD_Connection *connection,
+            const char *begin)
 {
-  while ( (0 != size) &&
-          ((' ' == value[size - 1]) || ('\t' == value[size - 1])) )
-    size--;
-  return size;
+  const union MHD_ConnectionInfo *const info
+    = MHD_get_connection_info (connection,
+                               MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+  if ( (! has_layout ()) ||
+       (layout->is_broken) ||
+       (NULL == info) )
+    return;
+  end_line (layout, layout->next);
+  if ((size_t) -2 == info->header_size)
+    layout->body = layout->next;
+  else if ((size_t) (layout->next - begin) != info->header_size)
+    layout->is_broken = true;
 }
+
+
+/* --- what the fields say --- */
 
 
 /* libmicrohttpd has checked that it is a number that it can count. */
@@ -173,29 +166,32 @@ number (const char *digits)
 
 /* Learns what the field says about the message. */
 static void
-learn (struct walk *walk,
-       const char *name,
-       size_t name_size,
-       const char *value,
-       size_t size)
+learn (struct head *head,
+       struct span name,
+       struct span value)
 {
-  if (is (name, name_size, "Host"))
-    walk->hosts++;
-  else if (is (name, name_size, "Content-Length"))
+  const struct span trimmed = without_trailing_blank (value);
+
+  if (is (name, "Host"))
   {
-    walk->lengths++;
-    walk->head->length = number (value);
+    head->hosts++;
+    head->host = trimmed;
   }
-  else if (is (name, name_size, "Transfer-Encoding"))
+  else if (is (name, "Content-Length"))
   {
-    /* The end of anything else cannot be found. */
-    walk->codings++;
-    if ( (! is (value, size, "chunked")) ||
-         (0 != strcasecmp (walk->version, "HTTP/1.1")) )
-      walk->head->has_unknown_coding = true;
+    head->lengths++;
+    head->length = number (value.at);
   }
-  else if (is (name, name_size, "Expect"))
-    walk->head->expects_continue = is (value, size, "100-continue");
+  else if (is (name, "Transfer-Encoding"))
+  {
+    /* Before 1.0 libmicrohttpd does not know "chunked" with a blank behind it,
+       and would read to the end of the connection. */
+    head->codings++;
+    if (! is (value, "chunked"))
+      head->coding_is_unknown = true;
+  }
+  else if (is (name, "Expect"))
+    head->expects_continue = is (trimmed, "100-continue");
 }
 
 
@@ -203,114 +199,137 @@ learn (struct walk *walk,
 static enum MHD_Result
 on_field (void *cls,
           enum MHD_ValueKind kind,
-          const char *name,
+          const char *name_at,
           size_t name_size,
-          const char *value,
+          const char *value_at,
           size_t value_size)
 {
   struct walk *const walk = cls;
-  struct text *const text = walk->head->text;
-  const size_t size = without_trailing_blank (value, value_size);
+  struct head *const head = walk->head;
+  const struct span name = { name_at, name_size };
+  const struct span value = { value_at, value_size };
+  struct span line = without_trailing_blank (value);
 
   (void) kind;
-  learn (walk, name, name_size, value, size);
-  if ( (! is_token (name, name_size)) ||
-       (is_malformed (value, size)) ||
-       (! is_as_received (walk, name, name_size, value)) )
-    walk->why = BAD_REQUEST;
-  walk->end = value + value_size;
-  if (REFUSALS != walk->why)
-    return MHD_YES;
-  if (! text_reserve (text, name_size + size + 2))
+  lay_out (&head->layout, name, value);
+  learn (head, name, value);
+  if ( (! rules_token (name)) ||
+       (! rules_value (value)) )
+    head->field_is_malformed = true;
+  /* The target says more (RFC 9112, 3.2.2). */
+  if ( (0 != head->authority.size) && (is (name, "Host")) )
+    line = head->authority;
+  if ( (walk->failed) ||
+       (! text_reserve (head->text, name.size + line.size + 2)) )
   {
-    walk->why = FAILED;
+    walk->failed = true;
     return MHD_YES;
   }
-  put_line (text, name, name_size);
-  put_line (text, value, size);
+  put_line (head->text, name);
+  put_line (head->text, line);
   return MHD_YES;
 }
 
 
-/* Two lengths or codings, or a length beside a coding: where the body ends
-   would be a matter of opinion, which is how requests are smuggled (RFC 9112,
-   6.3).  Two hosts: RFC 9112, 3.2.  After the last value there is the end of
-   its line, be it CR, LF or what libmicrohttpd has put over them. */
 static bool
-is_plausible (const struct walk *walk)
+write_first_lines (struct head *head,
+                   struct MHD_Connection *connection)
 {
-  return (1 >= walk->hosts) &&
-         (1 >= walk->lengths + walk->codings) &&
-         ( (NULL == walk->end) ||
-           (! hides_bytes ()) ||
-           (is_blank_between (walk->end, walk->end + 2)) );
+  return add_line (head->text, span_of ("")) && /* the target's line */
+         add_line (head->text, head->method) &&
+         add_line (head->text, head->version) &&
+         add_line (head->text, span_of (client_address (connection)));
 }
 
 
-static bool
-write_first_lines (struct text *text,
-                   struct MHD_Connection *connection,
-                   const char *method,
-                   const char *version)
+/* Before 1.0 libmicrohttpd takes an LF for the end of a chunk's line, and ends the
+   trailer as it does the header, of which we see nothing.  So nothing that follows a
+   body in chunks is read as a request there: keep-alive is the client's to ask for,
+   and now it does not. */
+static void
+close_behind_chunks (struct MHD_Connection *connection)
 {
-  const char *const address = client_address (connection);
-
-  return add_line (text, "", 0) &&      /* the target's line */
-         add_line (text, method, strlen (method)) &&
-         add_line (text, version, strlen (version)) &&
-         add_line (text, address, strlen (address));
+  if (has_layout ())
+    (void) MHD_set_connection_value (connection,
+                                     MHD_HEADER_KIND,
+                                     MHD_HTTP_HEADER_CONNECTION,
+                                     "close");
 }
 
 
 enum refusal
-head_write (struct head *head,
-            struct MHD_Connection *connection,
-            const char *method,
-            const char *version)
+head_read (struct head *head,
+           struct request *request,
+           struct MHD_Connection *connection,
+           const char *method,
+           const char *version)
 {
-  struct walk walk = { .head = head, .version = version, .why = REFUSALS };
+  struct walk walk = { .head = head };
+  enum refusal refusal;
 
-  if (! is_token (method, strlen (method)))
-    walk.why = BAD_REQUEST;
-  else if (! write_first_lines (head->text, connection, method, version))
-    walk.why = FAILED;
+  *head = (struct head) {
+    .text = &request->head,
+    .method = span_of (method),
+    .target = { request->head.at, request->target_size },
+    .received_at = request->received_at,
+    .version = span_of (version),
+  };
+  head->target_is_malformed = ! target_parse (head->target,
+                                              is (head->method, "OPTIONS"),
+                                              &head->authority);
+  if (has_layout ())
+    end_line (&head->layout, head->version.at + head->version.size);
+  walk.failed = ! write_first_lines (head, connection);
   (void) MHD_get_connection_values_n (connection,
                                       MHD_HEADER_KIND,
                                       &on_field,
                                       &walk);
-  if ( (REFUSALS == walk.why) &&
-       (! is_plausible (&walk)) )
-    return BAD_REQUEST;
-  return walk.why;
+  end_layout (&head->layout, connection, method);
+  if (0 != head->codings)
+    close_behind_chunks (connection);
+  /* It may lie elsewhere by now. */
+  head->target.at = request->head.at;
+  refusal = head_judge (head);
+  return (REFUSALS == refusal) && (walk.failed) ? FAILED : refusal;
 }
 
 
-static bool
-is_http_1 (const char *version)
+/* --- the trailer --- */
+
+
+/* MHD_KeyValueIteratorN */
+static enum MHD_Result
+on_trailer (void *cls,
+            enum MHD_ValueKind kind,
+            const char *name_at,
+            size_t name_size,
+            const char *value_at,
+            size_t value_size)
 {
-  return (0 == strncmp (version, "HTTP/1.", 7)) &&
-         ('0' <= version[7]) && (version[7] <= '9') &&
-         ('\0' == version[8]);
+  struct head *const head = cls;
+  const struct span name = { name_at, name_size };
+  const struct span value = { value_at, value_size };
+
+  (void) kind;
+  if (NULL == head->layout.next)
+    head->layout.next = name_at;
+  lay_out (&head->layout, name, value);
+  if ( (! rules_token (name)) ||
+       (! rules_value (value)) )
+    head->field_is_malformed = true;
+  return MHD_YES;
 }
 
 
-bool
-head_target_is_bad (const struct request *request,
-                    const char *version)
+enum refusal
+head_read_trailer (struct MHD_Connection *connection)
 {
-  const char *const end = request->head.at + request->head.size;
-  const char *at;
+  struct head head = { 0 };
 
-  /* Where both were received, the version stands one byte behind the target. */
-  if ( (! is_http_1 (version)) ||
-       ( (NULL != request->received_at) &&
-         (request->received_at + request->target_size + 1 != version) ) )
-    return true;
-  for (at = request->head.at; at < end; at++)
-    if ( ((unsigned char) *at <= ' ') ||
-         ('\x7f' == *at) ||
-         ( ('%' == *at) &&
-           (end - at > 2) && ('0' == at[1]) && ('0' == at[2]) ) )
-      return true;
-  return false;
+  (void) MHD_get_connection_values_n (connection,
+                                      MHD_FOOTER_KIND,
+                                      &on_trailer,
+                                      &head);
+  return (head.field_is_malformed) || (head.layout.is_broken)
+         ? BAD_REQUEST : REFUSALS;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A request's head as text, and what it says about the body.
+ * A request's head: as text for Python, and what it says.
  */
 #pragma once
 
@@ -13,25 +13,79 @@
 struct request;
 struct text;
 
-struct head
+/* Bytes of somebody else's. */
+struct span
 {
-  struct text *text;
-  uint64_t length;              /* Content-Length, 0 without one */
-  bool has_unknown_coding;      /* the body's end cannot be found */
-  bool expects_continue;
+  const char *at;
+  size_t size;
 };
 
-/* Adds to the target in head->text: a line each for it, the method, the version
-   and the client, then two for each header field; learns the rest of head.
-   REFUSALS; BAD_REQUEST if they are malformed, FAILED if memory is short. */
-enum refusal
-head_write (struct head *head,
-            struct MHD_Connection *connection,
-            const char *method,
-            const char *version);
+/* What head.c has read, for the rules of head_rules.c. */
+struct head
+{
+  struct text *text;            /* for Python; it begins with the target */
+  struct span method;
+  struct span target;           /* as it was received */
+  struct span authority;        /* of an absolute target; else size 0 */
+  const char *received_at;      /* the target, in libmicrohttpd's buffer */
+  struct span version;
+  struct span host;             /* the last Host field's value */
+  uint64_t length;              /* Content-Length, 0 without one */
+  unsigned int hosts;           /* how many fields of each there are */
+  unsigned int lengths;
+  unsigned int codings;
+  bool target_is_malformed;
+  bool field_is_malformed;
+  bool coding_is_unknown;       /* the body's end cannot be found */
+  bool expects_continue;
+  struct layout
+  {
+    const char *next;           /* where the next line is to begin */
+    const char *body;           /* where the body is to begin, if that is unsure */
+    bool is_broken;             /* a line did not, or does not end in CRLF */
+  } layout;
+};
 
-/* True for a target with a control character, a blank or "%00" in it, for one
-   that a NUL has cut, and for no version of HTTP/1. */
+/* --- head.c --- */
+
+/* Reads the request's line and its fields.  Adds to the target in the request's
+   text a line each for it, the method, the version and the client, then two for
+   each field.  REFUSALS, or how to refuse what breaks a rule; FAILED if memory
+   is short. */
+enum refusal
+head_read (struct head *head,
+           struct request *request,
+           struct MHD_Connection *connection,
+           const char *method,
+           const char *version);
+
+/* The same for the trailer of a body in chunks: BAD_REQUEST or REFUSALS. */
+enum refusal
+head_read_trailer (struct MHD_Connection *connection);
+
+/* --- head_rules.c --- */
+
+/* How to refuse the request; REFUSALS if it breaks no rule. */
+enum refusal
+head_judge (const struct head *head);
+
+/* A field's name (RFC 9110, 5.6.2). */
 bool
-head_target_is_bad (const struct request *request,
-                    const char *version);
+rules_token (struct span name);
+
+/* A field's value (RFC 9110, 5.5). */
+bool
+rules_value (struct span value);
+
+/* --- target.c --- */
+
+/* Whether the target has one of the forms of RFC 9112, 3.2, but for that of
+   CONNECT.  Finds the authority in an absolute one. */
+bool
+target_parse (struct span target,
+              bool options,
+              struct span *authority);
+
+/* uri-host [ ":" port ] (RFC 3986, 3.2.2), not empty. */
+bool
+target_is_authority (struct span authority);

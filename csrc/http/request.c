@@ -47,7 +47,7 @@ request_begin (void *cls,
     return NULL;
   request->received_at = uri;
   request->target_size = strlen (target);
-  /* head_write() adds the rest, and fails too where memory is short. */
+  /* head_read() adds the rest, and fails too where memory is short. */
   if (! text_add (&request->head, target, request->target_size))
     request->refusal = FAILED;
   return request;
@@ -65,7 +65,19 @@ request_refuse (struct request *request,
 }
 
 
-/* The first call: nothing of the body has been read. */
+/* 0.9.72 knows no other version than 1.0 and 1.1, and later ones take all that
+   follow for the latter (RFC 9110, 2.5).  It is libmicrohttpd's own memory, which
+   Python's text is a copy of. */
+static void
+take_for_1_1 (const char *version)
+{
+  if ('1' < version[7])
+    ((char *) (uintptr_t) version)[7] = '1';
+}
+
+
+/* The first call: nothing of the body has been read.  A head that breaks a rule is
+   answered at once: where its body ends nobody can tell. */
 static enum MHD_Result
 receive_head (struct request *request,
               struct MHD_Connection *connection,
@@ -73,32 +85,45 @@ receive_head (struct request *request,
               const char *version)
 {
   struct pymhd_daemon *const daemon = request->daemon;
-  struct head head = { .text = &request->head };
+  struct head head;
   enum refusal why;
 
   response_drain ();
   request->phase = RECEIVING;
   atomic_fetch_add (&daemon->counts.requests, 1);
+  why = head_read (&head, request, connection, method, version);
+  if ( (REFUSALS != why) && (FAILED != why) )
+  {
+    request_refuse (request, why);
+    return request_reply (request, connection);
+  }
+  take_for_1_1 (version);
   if (atomic_load (&daemon->life.refusing))
     request_refuse (request, UNAVAILABLE);
-  if (head_target_is_bad (request, version))
-    request_refuse (request, BAD_REQUEST);
-  why = head_write (&head, connection, method, version);
   if (REFUSALS != why)
     request_refuse (request, why);
   request->length = head.length;
+  request->in_chunks = 0 != head.codings;
+  request->body_at = head.layout.body;
   if (head.length > daemon->config.body_limit)
     request_refuse (request, TOO_LARGE);
-  if (head.has_unknown_coding)
-  {
-    request_refuse (request, BAD_REQUEST);
-    return request_reply (request, connection);
-  }
   /* A client that asks before it sends is answered before it sends. */
   if ( (REFUSALS != request->refusal) &&
        (head.expects_continue) )
     return request_reply (request, connection);
   return MHD_YES;
+}
+
+
+/* Whether the header has ended where head.c thinks.  In front of a body in chunks
+   there is a line, which cannot begin with a NUL. */
+static bool
+begins_in_place (const struct request *request,
+                 const char *data)
+{
+  if (NULL == request->body_at)
+    return true;
+  return request->in_chunks ? '\0' != *request->body_at : request->body_at == data;
 }
 
 
@@ -121,6 +146,9 @@ receive_body (struct request *request,
               const char *data,
               size_t *size)
 {
+  if (! begins_in_place (request, data))
+    request_refuse (request, BAD_REQUEST);
+  request->body_at = NULL;
   if ( (REFUSALS == request->refusal) &&
        (*size > request->daemon->config.body_limit - request->body.size) )
     request_refuse (request, TOO_LARGE);
@@ -217,7 +245,9 @@ request_access (void *cls,
   if ( (RECEIVING == request->phase) &&
        (REFUSALS == request->refusal) )
   {
-    why = ask (request);
+    why = request->in_chunks ? head_read_trailer (connection) : REFUSALS;
+    if (REFUSALS == why)
+      why = ask (request);
     if (REFUSALS != why)
       request_refuse (request, why);
   }

@@ -36,8 +36,10 @@ struct request
   struct text body;
   uint64_t length;              /* of the body, as the client says; 0: unknown */
   uint64_t discarded;
+  bool in_chunks;               /* its body, which may have a trailer */
   size_t target_size;
   const char *received_at;      /* the target, in libmicrohttpd's buffer */
+  const char *body_at;          /* where its body has to begin; NULL: anywhere */
   struct request *next;         /* of the daemon's gone or spare */
 };
 

@@ -37,9 +37,12 @@ static const struct
   [BAD_REQUEST] = { MHD_HTTP_BAD_REQUEST, "400 Bad Request\n" },
   [TOO_LARGE] = { 413, "413 Content Too Large\n" },
   [FAILED] = { MHD_HTTP_INTERNAL_SERVER_ERROR, "500 Internal Server Error\n" },
+  [NOT_IMPLEMENTED] = { MHD_HTTP_NOT_IMPLEMENTED, "501 Not Implemented\n" },
   [UNAVAILABLE] = { MHD_HTTP_SERVICE_UNAVAILABLE, "503 Service Unavailable\n" },
   [CROWDED] = { MHD_HTTP_SERVICE_UNAVAILABLE,
                 "503 Service Unavailable: too many connections are upgraded\n" },
+  [OTHER_VERSION] = { MHD_HTTP_HTTP_VERSION_NOT_SUPPORTED,
+                      "505 HTTP Version Not Supported\n" },
 };
 
 

@@ -10,7 +10,17 @@
 
 struct pymhd_response;
 
-enum refusal { BAD_REQUEST, TOO_LARGE, FAILED, UNAVAILABLE, CROWDED, REFUSALS };
+enum refusal
+{
+  BAD_REQUEST,
+  TOO_LARGE,
+  FAILED,
+  NOT_IMPLEMENTED,
+  UNAVAILABLE,
+  CROWDED,
+  OTHER_VERSION,
+  REFUSALS
+};
 
 /* One of our own short answers; it closes the connection. */
 struct pymhd_response *

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""A table of hostile requests: each is refused, once, and nothing behind it is read."""
+
+import contextlib
+import socket
+
+import h11
+import pytest
+from hostile import GROUPS, SMUGGLED, Case
+from live import Mode, Serve, connect, in_mode, read_to_end
+from marks import every_mode, over_tls_too
+from messages import LAST_GET, ask, status_of
+
+import pymhd
+
+Seen = list[str]
+each_group = pytest.mark.parametrize("group", GROUPS)
+
+
+def answers(sent: bytes, received: bytes) -> list[int]:
+    """Return the statuses of what came; each is one well-formed response, then EOF."""
+    method = sent.lstrip(b"\r\n").split(b" ")[0]
+    client = h11.Connection(h11.CLIENT)
+    statuses: list[int] = []
+    if not received:
+        return []
+    client.receive_data(received)
+    client.receive_data(b"")
+    while True:
+        # It insists on having asked; what was sent is nothing that it would send.
+        if client.our_state is h11.IDLE:
+            asked = "HEAD" if method == b"HEAD" else "GET"
+            client.send(h11.Request(method=asked, target="/", headers=[("Host", "h")]))
+            client.send(h11.EndOfMessage())
+        event = client.next_event()
+        if isinstance(event, h11.Response):
+            statuses.append(event.status_code)
+        elif isinstance(event, h11.EndOfMessage):
+            if client.their_state is h11.DONE and client.our_state is h11.DONE:
+                client.start_next_cycle()
+        elif isinstance(event, h11.ConnectionClosed) or event is h11.NEED_DATA:
+            return statuses
+
+
+def problem(case: Case, received: bytes, seen: Seen) -> str | None:
+    """Return what is wrong with the answer to a case, or None."""
+    try:
+        statuses = answers(case.sent, received)
+    except h11.RemoteProtocolError as error:
+        return f"{error}: {received!r}"
+    expected = max(1, case.reached)
+    if not statuses:
+        if 0 not in case.statuses or received:
+            return f"no answer, but {received!r}"
+    elif statuses[0] not in case.statuses or len(statuses) != expected:
+        return f"statuses {statuses}, not {case.statuses}"
+    if len(seen) != case.reached:
+        return f"a handler saw {seen}"
+    return None
+
+
+def exchange(daemon: pymhd.Daemon, sent: bytes) -> bytes:
+    """Send it at once; return what comes until the server ends the connection."""
+    with connect(daemon) as sock:
+        sock.sendall(sent)
+        try:
+            return read_to_end(sock)
+        except TimeoutError:
+            return b"the connection was not closed"
+
+
+@over_tls_too(every_mode)
+@each_group
+def test_hostile_requests_are_refused_once(
+    serve: Serve, mode: Mode, group: str
+) -> None:
+    """Whatever follows on the connection is not read; other connections are served."""
+    seen: Seen = []
+
+    def handler(request: pymhd.Request) -> pymhd.Response:
+        seen.append(f"{request.method} {request.target}")
+        return pymhd.Response(b"ok\n")
+
+    daemon = serve(handler, **in_mode(mode))
+    problems: list[str] = []
+    for case in GROUPS[group]():
+        seen.clear()
+        received = exchange(daemon, case.sent + SMUGGLED)
+        if wrong := problem(case, received, seen):
+            problems.append(f"{case.name}: {wrong}")
+    assert not problems, "\n".join(problems)
+    assert status_of(ask(daemon, LAST_GET)) == 200
+
+
+@each_group
+def test_hostile_requests_are_refused_in_pieces(serve: Serve, group: str) -> None:
+    """Each byte in a packet of its own says no more than all at once."""
+    seen: Seen = []
+
+    def handler(request: pymhd.Request) -> pymhd.Response:
+        seen.append(f"{request.method} {request.target}")
+        return pymhd.Response(b"ok\n")
+
+    daemon = serve(handler)
+    problems: list[str] = []
+    for case in GROUPS[group]():
+        seen.clear()
+        received = b""
+        with connect(daemon) as sock:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # What is sent after the refusal may be answered by an RST.
+            with contextlib.suppress(ConnectionError):
+                for at in range(0, len(case.sent), 7):
+                    sock.sendall(case.sent[at : at + 7])
+                sock.sendall(SMUGGLED)
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                while piece := sock.recv(65536):
+                    received += piece
+        if wrong := problem(case, received, seen):
+            problems.append(f"{case.name}: {wrong}")
+    assert not problems, "\n".join(problems)
