@@ -115,6 +115,7 @@ class Driver:
     def _run(self) -> None:
         process = os.getpid()
         try:
+            self.hub.enter()
             self._drive()
         except BaseException as error:
             _log.report("the thread that runs libmicrohttpd failed", error)
@@ -126,6 +127,7 @@ class Driver:
         try:
             self.hub.end()  # where a signal handler may raise
         finally:
+            self.hub.leave()
             lib.pymhd_daemon_stop(self._ptr)
             _lent.take_back()
             self.exchange.clear()

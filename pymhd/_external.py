@@ -88,6 +88,7 @@ class External(Pump):
             )
         self._runner = threading.get_ident()
         try:
+            self.hub.enter()
             going = not self._stopping and self._run_once(timeout)
         except BaseException:
             # A signal handler has raised, between any two instructions.
@@ -95,6 +96,7 @@ class External(Pump):
             self.hub.abort_all()
             raise
         finally:
+            self.hub.leave()
             self._runner = 0
             self._turns.release()
             if self._late and self._turns.acquire(blocking=False):
@@ -187,6 +189,7 @@ class External(Pump):
     def _finish(self) -> None:
         """Run until stop() is through, and stop; with the lock, which is released."""
         self._runner = threading.get_ident()
+        self.hub.enter()
         self.hub.report = _log.report  # no run() would raise what protocols raise now
         try:
             if not self._ended.is_set():
@@ -201,16 +204,15 @@ class External(Pump):
             super()._handle(batch)
             return
         while self._waiting:
-            self._say_unavailable(self._waiting.popleft()[0])
+            self._say_unavailable(self._waiting.popitem()[0])
         self._refuse(batch)
 
     def _refuse(self, batch: "Batch") -> None:
         """Answer 503 without a handler; what has been dealt with stays as it is."""
-        waiting = {token for token, _ in self._waiting}
         for number in range(batch.count if batch else 0):
             event = cast("Event", batch.events[number])
             if event.kind == lib.PYMHD_EVENT_REQUEST:
-                if event.request not in waiting:
+                if event.request not in self._waiting:
                     self._say_unavailable(event.request)  # a first answer counts
             elif event.request in self.exchange._switching:
                 if event.kind == lib.PYMHD_EVENT_UPGRADED:

@@ -15,6 +15,7 @@ import logging
 import math
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from itertools import islice
@@ -80,9 +81,9 @@ class Hub:
         self._copy = b""  # the batch, as csrc gave it
         self._released: list[int] = []
         # Whose protocols are to be told, when what was put out has been sent.
-        self._crossed: list[Transport] = []
+        self._crossed: deque[Transport] = deque()
         # Those that read again, and have been given something meanwhile.
-        self._resumed: list[Transport] = []
+        self._resumed: deque[Transport] = deque()
         self._ended = False
         # Targets and what they are to send, in turn: transports and bytes, orders and
         # b"". Appended to by any thread, two at once; taken by the hub's.
@@ -92,13 +93,22 @@ class Hub:
         self.output_limit = output_limit or math.inf
         # The pump is in C: it must be woken to look at what has been put there.
         self.asleep = False
+        # Who may call C now: the pump's thread; in a loop of somebody's own, whoever
+        # is inside run() or stop(), and 0 between two calls, when nobody may.
         self.thread = 0
 
     # --- the pump's thread ---
 
+    def enter(self) -> None:
+        """Have the calling thread be the pump's, until it leaves."""
+        self.thread = threading.get_ident()
+
+    def leave(self) -> None:
+        """Have what is asked for from now on wait for the next who enters."""
+        self.thread = 0
+
     def pump(self, timeout_ms: int) -> "Batch":
         """Send everything and run csrc's pump, as ``lib.pymhd_pump()`` does."""
-        self.thread = threading.get_ident()
         self.sleep()
         batch = lib.pymhd_pump(self.pointer, 0 if self.is_behind else timeout_ms)
         self.asleep = False
@@ -114,7 +124,7 @@ class Hub:
         while True:
             self.flush()
             while self._resumed:
-                self._resumed.pop(0)._take_held()
+                self._resumed.popleft()._take_held()
             if self._released:
                 count = len(self._released)
                 lib.pymhd_hub_release(self.pointer, self._released, count)
@@ -329,7 +339,7 @@ class Hub:
         """Tell those of whom note() knows, and the first of the batch's list."""
         self.note(crossed)
         while self._crossed:
-            self.call(self._crossed.pop(0), "pause_writing")
+            self.call(self._crossed.popleft(), "pause_writing")
 
     def broadcast(self, transports: list[Transport], data: bytes) -> None:
         """Send the same to many."""

@@ -27,6 +27,10 @@ pack_answer = Struct("2q3I4x").pack  # struct pymhd_answer
 # A batch hands its answers back after so many seconds, so that one slow handler does
 # not make all the others wait.
 _BATCH_SECONDS = 0.0005
+# libmicrohttpd looks at every request that waits whenever it runs. So where many wait
+# a batch takes longer: as many times as long as that took, but no longer than this.
+_TIMES_THE_PUMP = 8
+_MOST_SECONDS = 0.02
 
 
 def _copy_body(address: int, size: int) -> bytes:
@@ -43,8 +47,11 @@ class Pump(Driver):
         self._go_on()
 
     def _begin(self) -> None:
-        # Requests whose handlers have not been called, and their tokens.
-        self._waiting: deque[tuple[int, Request]] = deque()
+        # Requests whose handlers have not been called, by their tokens; and these in
+        # the order in which they came, with some that have been forgotten.
+        self._waiting: dict[int, Request] = {}
+        self._order: deque[int] = deque()
+        self._pump_seconds = 0.0  # of the last call, if requests waited meanwhile
         self._answers: list[bytes] = []
         self._shared: list[Response] = []  # which the answers point to
         self._quiesced = False
@@ -91,7 +98,13 @@ class Pump(Driver):
             self._answers.clear()
             self._shared.clear()
             del answers
-        return self.hub.pump(0 if self._waiting else timeout_ms)
+        if not self._waiting:
+            self._pump_seconds = 0.0
+            return self.hub.pump(timeout_ms)
+        begun = perf_counter()
+        batch = self.hub.pump(0)
+        self._pump_seconds = perf_counter() - begun
+        return batch
 
     def _handle(self, batch: "Batch") -> None:
         """Deal with a batch; once its answers should be handed over, requests wait."""
@@ -104,7 +117,7 @@ class Pump(Driver):
         new = object.__new__
         texts = copy_bytes(batch.text, batch.text_size)
         events = ffi.buffer(batch.events, batch.count * _EVENT.size)
-        wait = self._waiting.append
+        waiting, came = self._waiting, self._order.append
         at = 0
         for kind, token, end, body, body_size in _EVENT.iter_unpack(events):
             if kind == _REQUEST:
@@ -117,7 +130,8 @@ class Pump(Driver):
                 elif body_size:
                     request._text = text[:-body_size]
                     request._body = text[-body_size:]
-                wait((token, request))
+                came(token)
+                waiting[token] = request
             else:
                 self._happened(kind, token, body, body_size, texts[at:end])
             at = end
@@ -125,10 +139,16 @@ class Pump(Driver):
     def _answer_waiting(self) -> None:
         """Call the handler for those that wait, for as long as a batch may take."""
         now, respond, answers = perf_counter, self.exchange.respond, self._answers
-        waiting, next_one = self._waiting, self._waiting.popleft
-        until = now() + _BATCH_SECONDS
+        waiting, order = self._waiting, self._order
+        take, come_up = waiting.pop, order.popleft
+        until = now() + self._batch_seconds()
         while waiting:
-            token, request = next_one()
+            # In this order, since a signal handler may raise anywhere.
+            token = order[0]
+            request = take(token, None)
+            come_up()
+            if request is None:
+                continue
             response = respond(token, request)
             address = response._address
             if address:
@@ -143,6 +163,12 @@ class Pump(Driver):
                 answers += head, body, fields
             if now() > until:
                 return
+        order.clear()
+
+    def _batch_seconds(self) -> float:
+        """Return how long handlers may be called until answers are handed back."""
+        most = min(_TIMES_THE_PUMP * self._pump_seconds, _MOST_SECONDS)
+        return max(_BATCH_SECONDS, most)
 
     def _happened(
         self, kind: int, token: int, session: int, fd: int, early: bytes
@@ -156,9 +182,7 @@ class Pump(Driver):
             self.exchange.upgraded(token, session, fd, early)
 
     def _forget(self, token: int) -> None:
-        for waiting in list(self._waiting):
-            if waiting[0] == token:
-                self._waiting.remove(waiting)
+        self._waiting.pop(token, None)
 
     def _refuse(self, batch: "Batch") -> None:
         """Forget what came too late to be dealt with."""

@@ -338,6 +338,7 @@ pymhd_daemon_free (struct pymhd_daemon *daemon)
     daemon->next->previous = daemon->previous;
   (void) pthread_mutex_unlock (&lock);
   hub_free (daemon);
+  due_free (&daemon->sessions.due);
   free (daemon);
 }
 

@@ -322,9 +322,9 @@ relay_free (struct relay *relay)
   if (! config_is_per_connection (&relay->daemon->config))
   {
     relay_unwatch (relay);
-    while ( (NULL != *at) && (relay != *at) )
+    while ( (relay->ready) && (relay != *at) )
       at = &(*at)->next_ready;
-    if (NULL != *at)
+    if (relay->ready)
       *at = relay->next_ready;
   }
   tls_release (&relay->tls);

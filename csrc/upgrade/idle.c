@@ -4,8 +4,8 @@
  *
  * A session with a limit is looked at only when that may have passed: over TCP
  * the kernel knows when the last byte came and went, however Python has used the
- * descriptor; elsewhere whoever moves bytes leaves a stamp.  There is one time
- * for the daemon at which some session is due, on the monotonic clock.
+ * descriptor; elsewhere whoever moves bytes leaves a stamp.  The daemon has them in
+ * the order in which they are due, on the monotonic clock.
  *
  * A session that has been idle too long has its socket shut down: whoever is
  * blocked on it comes back and closes it.  If nobody does, we do.
@@ -23,6 +23,7 @@
 #include "engine/driver.h"
 #include "hub/hub.h"
 #include "transport/tls.h"
+#include "upgrade/due.h"
 #include "upgrade/session.h"
 
 /* How long Python may take to close a session that was shut down. */
@@ -31,20 +32,13 @@
 #define PAUSE_MS 50
 
 
-/* The table is locked.  True if the pump waits too long. */
-static bool
-make_due (struct session *session,
-          int64_t due_ms)
+/* The table is locked: tells the pump when to look. */
+static void
+set_earliest (struct pymhd_daemon *daemon)
 {
-  struct pymhd_daemon *const daemon = session->daemon;
-  const int64_t earliest = atomic_load (&daemon->sessions.idle_due_ms);
+  const struct session *const first = due_first (&daemon->sessions.due);
 
-  session->due_ms = due_ms;
-  if ( (0 != earliest) &&
-       (earliest <= due_ms) )
-    return false;
-  atomic_store (&daemon->sessions.idle_due_ms, due_ms);
-  return true;
+  atomic_store (&daemon->sessions.idle_due_ms, NULL == first ? 0 : first->due_ms);
 }
 
 
@@ -59,10 +53,19 @@ pymhd_session_limit (int64_t token,
   session = session_find (token);
   if (NULL != session)
   {
+    struct pymhd_daemon *const daemon = session->daemon;
+
     session->limit_ms = limit_ms;
     session->active_ms = monotonic_ms ();
-    if (make_due (session, session->active_ms + limit_ms))
-      wakeup_signal (&session->daemon->wakeup);
+    session->due_ms = session->active_ms + limit_ms;
+    if (! due_put (&daemon->sessions.due, session))
+    {
+      log_line ("an upgraded connection was closed at once: out of memory");
+      session_close_locked (session);
+    }
+    set_earliest (daemon);
+    if (session == due_first (&daemon->sessions.due))
+      wakeup_signal (&daemon->wakeup);         /* it waits for too long */
   }
   sessions_unlock ();
 }
@@ -105,6 +108,17 @@ quiet_ms (const struct session *session,
 }
 
 
+/* The table is locked. */
+static void
+look_again (struct session *session,
+            int64_t now,
+            int64_t after_ms)
+{
+  session->due_ms = now + (after_ms < PAUSE_MS ? PAUSE_MS : after_ms);
+  (void) due_put (&session->daemon->sessions.due, session);      /* which has it already */
+}
+
+
 /* The pump; the table is locked, the session's time has come. */
 static void
 look (struct session *session,
@@ -114,15 +128,15 @@ look (struct session *session,
 
   if (session->struck)
   {
-    session->limit_ms = 0;
+    due_remove (&session->daemon->sessions.due, session);
     session_close_locked (session);
   }
   else if (quiet < session->limit_ms)
-    session->due_ms = now + session->limit_ms - quiet;
+    look_again (session, now, session->limit_ms - quiet);
   else
   {
     session->struck = true;
-    session->due_ms = now + GRACE_MS;
+    look_again (session, now, GRACE_MS);
     /* A protocol's; a relay may be moving bytes on the connection's thread. */
     if ( (NULL == session->relay) &&
          (NULL != session->tls) )
@@ -146,8 +160,7 @@ sessions_idle (struct pymhd_daemon *daemon)
 {
   const int64_t due = atomic_load (&daemon->sessions.idle_due_ms);
   struct session *session;
-  int64_t earliest = INT64_MAX;
-  uint32_t at = 0;
+  int64_t earliest;
   int64_t now;
 
   if (0 == due)
@@ -156,18 +169,16 @@ sessions_idle (struct pymhd_daemon *daemon)
   if (now < due)
     return due - now;
   sessions_lock ();
-  while (NULL != (session = sessions_next_live (daemon, &at)))
+  while ( (NULL != (session = due_first (&daemon->sessions.due))) &&
+          (session->due_ms <= now) )
   {
-    if ( (0 != session->limit_ms) &&
-         (session->due_ms <= now) )
+    if (LIVE == session->state)
       look (session, now);
-    if ( (0 != session->limit_ms) &&
-         (session->due_ms < earliest) )
-      earliest = session->due_ms;
+    else
+      due_remove (&daemon->sessions.due, session);       /* somebody has closed it */
   }
-  if (earliest < now + PAUSE_MS)
-    earliest = now + PAUSE_MS;
-  atomic_store (&daemon->sessions.idle_due_ms, INT64_MAX == earliest ? 0 : earliest);
+  set_earliest (daemon);
+  earliest = atomic_load (&daemon->sessions.idle_due_ms);
   sessions_unlock ();
-  return INT64_MAX == earliest ? -1 : earliest - now;
+  return 0 == earliest ? -1 : earliest - now;
 }

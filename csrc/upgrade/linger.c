@@ -125,28 +125,44 @@ session_wait (struct session *session)
 }
 
 
-static void
-leave_list (struct session *session)
+static struct waiting *
+list_of (struct session *session)
 {
-  if (NULL != session->previous)
-    session->previous->next = session->next;
-  else
-    session->daemon->sessions.lingering = session->next;
-  if (NULL != session->next)
-    session->next->previous = session->previous;
+  return FLUSHING == session->state ? &session->daemon->sessions.flushing
+                                    : &session->daemon->sessions.lingering;
 }
 
 
 static void
+leave_list (struct session *session)
+{
+  struct waiting *const list = list_of (session);
+
+  if (NULL != session->previous)
+    session->previous->next = session->next;
+  else
+    list->first = session->next;
+  if (NULL != session->next)
+    session->next->previous = session->previous;
+  else
+    list->last = session->previous;
+}
+
+
+/* Behind the others: what is allowed is the same for all, so whoever comes last is
+   due last. */
+static void
 enter_list (struct session *session)
 {
-  struct pymhd_daemon *const daemon = session->daemon;
+  struct waiting *const list = list_of (session);
 
-  session->previous = NULL;
-  session->next = daemon->sessions.lingering;
-  if (NULL != session->next)
-    session->next->previous = session;
-  daemon->sessions.lingering = session;
+  session->next = NULL;
+  session->previous = list->last;
+  if (NULL != session->previous)
+    session->previous->next = session;
+  else
+    list->first = session;
+  list->last = session;
 }
 
 
@@ -238,6 +254,30 @@ session_begin (struct session *session)
 }
 
 
+/* Moves a relay whose session flushes, and lets it linger when it is through. */
+static void
+flush (struct relay *relay)
+{
+  struct session *const session = relay->session;
+  const int64_t before = relay->progress_ms;
+
+  relay_move (relay);
+  if (relay_is_through (relay))
+  {
+    relay_unwatch (relay);
+    leave_list (session);
+    linger (session);
+    return;
+  }
+  relay_watch (relay);
+  if (before != relay->progress_ms)
+  {
+    leave_list (session);
+    enter_list (session);
+  }
+}
+
+
 /* The pump's thread. */
 void
 sessions_relay (struct pymhd_daemon *daemon)
@@ -246,16 +286,13 @@ sessions_relay (struct pymhd_daemon *daemon)
 
   while (NULL != (relay = relay_next_ready (daemon)))
   {
-    relay_move (relay);
-    if ( (FLUSHING == relay->session->state) &&
-         (relay_is_through (relay)) )
-    {
-      relay_unwatch (relay);
-      leave_list (relay->session);
-      linger (relay->session);
-    }
+    if (FLUSHING == relay->session->state)
+      flush (relay);
     else
+    {
+      relay_move (relay);
       relay_watch (relay);
+    }
   }
 }
 
@@ -286,30 +323,42 @@ left_ms (const struct session *session,
 }
 
 
+/* Ends those of a list that are due; milliseconds until the next one is, or -1. */
+static int64_t
+end_due (struct waiting *list,
+         int64_t now)
+{
+  int64_t left;
+
+  while (NULL != list->first)
+  {
+    left = left_ms (list->first, now);
+    if (0 < left)
+      return left;
+    leave_lingering (list->first);
+  }
+  return -1;
+}
+
+
 /* The pump's thread. */
 int
 sessions_linger (struct pymhd_daemon *daemon)
 {
-  struct session *session;
-  struct session *next;
-  int64_t earliest = -1;
   int64_t now;
+  int64_t flushing;
+  int64_t lingering;
 
-  if (NULL == daemon->sessions.lingering)
+  if ( (NULL == daemon->sessions.lingering.first) &&
+       (NULL == daemon->sessions.flushing.first) )
     return -1;
   now = monotonic_ms ();
-  for (session = daemon->sessions.lingering; NULL != session; session = next)
-  {
-    const int64_t left = left_ms (session, now);
-
-    next = session->next;
-    if (0 >= left)
-      leave_lingering (session);
-    else if ( (-1 == earliest) ||
-              (left < earliest) )
-      earliest = left;
-  }
-  return (int) earliest;
+  flushing = end_due (&daemon->sessions.flushing, now);
+  lingering = end_due (&daemon->sessions.lingering, now);
+  if ( (-1 == flushing) ||
+       ( (-1 != lingering) && (lingering < flushing) ) )
+    return (int) lingering;
+  return (int) flushing;
 }
 
 
@@ -324,6 +373,8 @@ sessions_end (struct pymhd_daemon *daemon)
   while (NULL != (session = sessions_take_live (daemon, &at)))
     finish (session);
   sessions_close_pending (daemon);
-  while (NULL != daemon->sessions.lingering)
-    leave_lingering (daemon->sessions.lingering);
+  while (NULL != daemon->sessions.flushing.first)
+    leave_lingering (daemon->sessions.flushing.first);
+  while (NULL != daemon->sessions.lingering.first)
+    leave_lingering (daemon->sessions.lingering.first);
 }

@@ -288,6 +288,7 @@ session_forget (struct session *session)
 {
   (void) pthread_mutex_lock (&lock);
   slots_remove (&live, session->token);
+  due_remove (&session->daemon->sessions.due, session);
   (void) pthread_mutex_unlock (&lock);
 }
 

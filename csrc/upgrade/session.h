@@ -13,6 +13,7 @@
 #include <microhttpd.h>
 
 #include "base/poller.h"
+#include "upgrade/due.h"
 
 struct fdsets;
 struct link;
@@ -26,8 +27,8 @@ enum state { LIVE, CLOSING, FLUSHING, LINGERING };
 struct session
 {
   struct watcher watcher;
-  struct session *next;         /* of closing or of lingering (or flushing) */
-  struct session *previous;     /* of lingering */
+  struct session *next;         /* of closing, flushing or lingering */
+  struct session *previous;     /* of flushing or lingering */
   struct pymhd_daemon *daemon;
   struct MHD_UpgradeResponseHandle *urh;
   int64_t token;
@@ -45,7 +46,15 @@ struct session
   int64_t limit_ms;             /* without a byte; 0: none */
   int64_t active_ms;            /* the last byte that the kernel does not tell of */
   int64_t due_ms;               /* to be looked at then */
+  uint32_t due_place;           /* among those that are due, or 0 */
   bool struck;
+};
+
+/* Those that end, the first to be due first. */
+struct waiting
+{
+  struct session *first;
+  struct session *last;
 };
 
 /* Those of a driver. */
@@ -53,8 +62,10 @@ struct sessions
 {
   bool ended;                   /* stop(): no more of them; session.c's lock */
   struct session *closing;      /* for the driver to close; session.c's lock */
-  struct session *lingering;    /* the driver's alone */
-  atomic_int_fast64_t idle_due_ms;      /* when to look at sessions; 0: never */
+  struct waiting lingering;     /* the driver's alone */
+  struct waiting flushing;      /* the same */
+  struct due due;               /* which may be idle; session.c's lock */
+  atomic_int_fast64_t idle_due_ms;      /* when to look at them; 0: never */
 };
 
 /* session.c */
