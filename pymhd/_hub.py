@@ -25,6 +25,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from pymhd import _log
+from pymhd._buffered import Feeder, is_buffered
 from pymhd._library import ffi, lib
 from pymhd.protocol import COLLECTED, Transport
 
@@ -256,7 +257,10 @@ class Hub:
     def receive(self, transport: Transport, data: bytes) -> None:
         """Give a protocol its data, or, if there is none, the end of input."""
         if data:
-            self.call(transport, "data_received", data)
+            try:
+                _receiver(transport, transport._protocol)(data)
+            except BaseException as error:
+                self._fail(transport, "data_received", error)
         elif not self.call(transport, "eof_received"):
             transport.close()
 
@@ -489,4 +493,6 @@ def _receiver(transport: Transport, protocol: Any) -> Callable[[bytes], object]:
         return _ignore
     if transport._paused:
         return transport._hold
+    if is_buffered(protocol):
+        return Feeder(transport, protocol)
     return cast("Callable[[bytes], object]", protocol.data_received)

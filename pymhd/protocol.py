@@ -16,6 +16,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Self, final
 
 from pymhd import _log
+from pymhd._buffered import takes_data
 from pymhd._library import lib
 from pymhd.errors import StreamClosedError, StreamNotSupportedError
 from pymhd.tls import NO_HALF_CLOSE
@@ -42,8 +43,19 @@ class Protocol:
 
     A subclass is given to :meth:`Response.for_upgrade`, which calls it without
     arguments for each connection. Any object with these methods will do, an
-    :class:`asyncio.Protocol` as well. An exception in one of them is logged and aborts
-    the connection, also where asyncio only logs it; the others go on.
+    :class:`asyncio.Protocol` as well, or an :class:`asyncio.BufferedProtocol`, which
+    has ``get_buffer`` and ``buffer_updated`` in place of ``data_received``. An
+    exception in one of them is logged and aborts the connection, also where asyncio
+    only logs it; the others go on.
+
+    A protocol that answers what it reads should stop reading while its peer does not
+    take the answers, or ``Limits.output`` ends the connection::
+
+        def pause_writing(self):
+            self.transport.pause_reading()
+
+        def resume_writing(self):
+            self.transport.resume_reading()
     """
 
     __slots__ = ()
@@ -315,11 +327,13 @@ class Transport:
         """Have another protocol's methods called from now on.
 
         Raises:
-            TypeError: It has no ``data_received``.
+            TypeError: It has neither ``data_received`` nor what an
+                :class:`asyncio.BufferedProtocol` has instead.
         """
-        if not hasattr(protocol, "data_received"):
+        if not takes_data(protocol):
             raise TypeError(
-                f"a protocol has a method data_received(), not {protocol!r}"
+                "a protocol has a method data_received(), or get_buffer() and "
+                f"buffer_updated(), not {protocol!r}"
             )
         self._protocol = protocol
         self._hub.turn(self)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias, final
 
 from pymhd import _lent
+from pymhd._buffered import takes_data
 from pymhd._library import ffi, lib, owned
 from pymhd._response_fields import (
     PLAIN,
@@ -202,6 +203,11 @@ class Response:
         self._target = target
         self._switched = {}
         is_protocol = isinstance(target, type) and hasattr(target, "connection_made")
+        if is_protocol and not takes_data(target):
+            raise TypeError(
+                f"{target!r} makes protocols that take no data: they have neither "
+                "data_received() nor get_buffer() and buffer_updated()"
+            )
         self._run = run or ("hub" if is_protocol else "thread")
         if protocol is not None:
             self.add_header("Upgrade", ", ".join(check_protocols(protocol)))

@@ -30,10 +30,10 @@ send (int sock,
       int flags)
 {
   const struct timespec moment = { .tv_nsec = 500000 };
-  ssize_t (*const next) (int, const void *, size_t, int)
-    = (ssize_t (*) (int, const void *, size_t, int)) dlsym (RTLD_NEXT, "send");
+  ssize_t (*next) (int, const void *, size_t, int);
   ssize_t sent;
 
+  *(void **) &next = dlsym (RTLD_NEXT, "send");         /* as dlopen(3) has it */
   if ((MSG_DONTWAIT | MSG_NOSIGNAL) != flags)
     return next (sock, bytes, size, flags);
   (void) atomic_fetch_add (&sends, 1);

@@ -18,6 +18,7 @@
 
 #include "api/callbacks/events.h"
 #include "api/daemon.h"
+#include "api/hub.h"
 #include "api/log.h"
 #include "api/process.h"
 #include "api/pump.h"
@@ -25,15 +26,33 @@
 #include "api/upgrade.h"
 
 #define CLIENTS 4
+#define WRITERS 3
 #define PUMPS 2
+#define PLACES 256
+#define WRITES 64
+#define PIECE 20000
 
-/* One libmicrohttpd daemon and the thread that Python gives it. */
+/* What the hub's connections are to send: Hub.out. */
+struct writes
+{
+  pthread_mutex_t lock;
+  int32_t places[WRITES];
+  int count;
+};
+
+/* One libmicrohttpd daemon and the thread that Python gives it, or two of them that
+   take turns, as the threads of a loop of somebody's own may. */
 struct server
 {
   struct pymhd_daemon *daemon;
-  pthread_t driver;
-  bool calls_back;
+  pthread_t drivers[2];
+  unsigned int driver_count;
+  pthread_mutex_t turns;
+  bool stopped;                 /* both of turns */
+  int patience;
   atomic_bool stopping;
+  struct writes out;
+  atomic_int_fast64_t sessions[PLACES]; /* of the hub's places, 0 for none */
 };
 
 struct stream
@@ -44,9 +63,11 @@ struct stream
 
 static struct pymhd_response *hello;
 static struct pymhd_response *echo;
+static struct pymhd_response *hub_echo;
 static struct server servers[PUMPS];
 static unsigned int server_count;
 static struct sockaddr_in address;
+static struct pymhd_quota quota = { .limit = 100 };
 static atomic_bool enough;
 static atomic_uint streams;
 static atomic_uint answered;
@@ -114,7 +135,9 @@ static struct pymhd_response *
 response_for (const char *text,
               int64_t size)
 {
-  return NULL == memmem (text, (size_t) size, "Upgrade", 7) ? hello : echo;
+  if (NULL == memmem (text, (size_t) size, "Upgrade", 7))
+    return hello;
+  return NULL == memmem (text, (size_t) size, "/hub", 4) ? echo : hub_echo;
 }
 
 
@@ -180,6 +203,81 @@ handle (struct server *server,
 }
 
 
+/* --- what Python does with the hub's connections, on the thread that pumps --- */
+
+/* Sends what others have asked for, to one and to all who have asked. */
+static void
+flush (struct server *server)
+{
+  static const char bytes[PIECE];
+  struct writes *const out = &server->out;
+  int32_t places[WRITES];
+  int count;
+
+  (void) pthread_mutex_lock (&out->lock);
+  count = out->count;
+  memcpy (places, out->places, sizeof (places));
+  out->count = 0;
+  (void) pthread_mutex_unlock (&out->lock);
+  if (0 == count)
+    return;
+  (void) pymhd_hub_send (server->daemon, places[0], bytes, PIECE);
+  (void) pymhd_hub_broadcast (server->daemon, places, count, bytes, PIECE);
+}
+
+
+static void
+deal_with (struct server *server,
+           const struct pymhd_hub *hub,
+           const struct pymhd_hub_event *event)
+{
+  const int32_t place = (int32_t) event->connection;
+
+  switch (event->kind)
+  {
+  case PYMHD_HUB_MADE:
+    if (PLACES > place)
+      atomic_store (&server->sessions[place], event->second);
+    pymhd_session_limit (event->second, 100);
+    break;
+  case PYMHD_HUB_DATA:
+    (void) pymhd_hub_send (server->daemon, place, hub->arena + event->first,
+                           (size_t) (event->second - event->first));
+    break;
+  case PYMHD_HUB_EOF:
+    pymhd_hub_close (server->daemon, place, 0);
+    break;
+  case PYMHD_HUB_LOST:
+    if (PLACES > place)
+      atomic_store (&server->sessions[place], 0);
+    pymhd_hub_release (server->daemon, &place, 1);
+    break;
+  default:
+    break;
+  }
+}
+
+
+static void
+deliver (struct server *server)
+{
+  struct pymhd_hub *const hub = pymhd_hub_batch (server->daemon);
+  bool again = true;
+  int i;
+
+  while (again)
+  {
+    for (i = 0; i < hub->count; i++)
+      deal_with (server, hub,
+                 (const struct pymhd_hub_event *) hub->events + i);
+    again = 0 != hub->is_full;
+    hub->count = 0;
+    if (again)
+      pymhd_hub_collect (server->daemon);
+  }
+}
+
+
 static bool
 is_busy (struct server *server)
 {
@@ -188,26 +286,46 @@ is_busy (struct server *server)
 }
 
 
+/* One turn, with the lock that this needs.  False when it has been stopped. */
+static bool
+turn (struct server *server)
+{
+  const bool stopping = atomic_load (&server->stopping);
+  const int timeout_ms = 1 < server->driver_count ? 0 : -1;
+  const struct pymhd_batch *batch;
+
+  if (server->stopped)
+    return false;
+  if ( (stopping) && (2000 == server->patience--) )
+    pymhd_daemon_quiesce (server->daemon);
+  flush (server);
+  batch = pymhd_pump (server->daemon, stopping ? 1 : timeout_ms);
+  must (NULL != batch, "pymhd_pump()");
+  handle (server, batch);
+  deliver (server);
+  if ( (! stopping) ||
+       ( (is_busy (server)) && (0 < server->patience) ) )
+    return true;
+  pymhd_daemon_stop (server->daemon);
+  server->stopped = true;
+  return false;
+}
+
+
 static void *
 drive (void *cls)
 {
   struct server *const server = cls;
-  const struct pymhd_batch *batch;
-  bool stopping;
-  int patience = 2000;
+  bool goes_on = true;
 
-  do
+  while (goes_on)
   {
-    stopping = atomic_load (&server->stopping);
-    if ( (stopping) && (2000 == patience--) )
-      pymhd_daemon_quiesce (server->daemon);
-    batch = pymhd_pump (server->daemon, stopping ? 1 : -1);
-    must (NULL != batch, "pymhd_pump()");
-    handle (server, batch);
+    (void) pthread_mutex_lock (&server->turns);
+    goes_on = turn (server);
+    (void) pthread_mutex_unlock (&server->turns);
+    if (1 < server->driver_count)
+      nap ();                   /* the other one's turn */
   }
-  while ( (! stopping) ||
-          ( (is_busy (server)) && (0 < patience) ) );
-  pymhd_daemon_stop (server->daemon);
   return NULL;
 }
 
@@ -220,10 +338,13 @@ talk (unsigned int *dice)
   static const char get[] = "GET / HTTP/1.1\r\nHost: t\r\n\r\n";
   static const char upgrade[] = "GET / HTTP/1.1\r\nHost: t\r\n"
                                 "Connection: Upgrade\r\nUpgrade: echo\r\n\r\nearly";
+  static const char hub[] = "GET /hub HTTP/1.1\r\nHost: t\r\n"
+                            "Connection: Upgrade\r\nUpgrade: echo\r\n\r\nearly";
   const struct linger at_once = { .l_onoff = 1 };
   const struct timeval limit = { .tv_usec = 20000 };
-  const bool upgrades = 0 != rand_r (dice) % 2;
-  const char *const request = upgrades ? upgrade : get;
+  const bool upgrades = 0 != rand_r (dice) % 3;
+  const char *const switching = 0 != rand_r (dice) % 2 ? upgrade : hub;
+  const char *const request = upgrades ? switching : get;
   const int sock = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   char bytes[4096];
 
@@ -257,6 +378,48 @@ be_a_client (void *cls)
 
 
 /* --- what else Python's threads may do at any time --- */
+
+/* As Transport.write() and its like do on other threads than the pump's. */
+static void
+write_to (struct server *server,
+          int32_t place)
+{
+  struct writes *const out = &server->out;
+  const int64_t session = atomic_load (&server->sessions[place]);
+  int fd;
+
+  if (0 == session)
+    return;
+  (void) pthread_mutex_lock (&out->lock);
+  if (WRITES > out->count)
+    out->places[out->count++] = place;
+  (void) pthread_mutex_unlock (&out->lock);
+  (void) pymhd_hub_buffered (server->daemon, place);
+  pymhd_session_touch (session);
+  fd = pymhd_session_dup (session);
+  if (-1 != fd)
+    (void) close (fd);
+  pymhd_pump_wake (server->daemon);
+}
+
+
+static void *
+be_a_writer (void *cls)
+{
+  unsigned int i;
+  int32_t place;
+
+  (void) cls;
+  while (! atomic_load (&enough))
+  {
+    for (i = 0; i < server_count; i++)
+      for (place = 0; place < PLACES; place++)
+        write_to (&servers[i], place);
+    nap ();
+  }
+  return NULL;
+}
+
 
 static void *
 interfere (void *cls)
@@ -305,10 +468,12 @@ listen_anywhere (void)
 static void
 start (unsigned int flags,
        unsigned int pool,
-       unsigned int count)
+       unsigned int count,
+       unsigned int drivers)
 {
   const int sock = listen_anywhere ();
   unsigned int i;
+  unsigned int k;
 
   server_count = count;
   for (i = 0; i < count; i++)
@@ -316,13 +481,21 @@ start (unsigned int flags,
     const struct pymhd_settings settings = {
       .listen_fd = dup (sock), .flags = flags, .pool = pool, .connections = 500,
       .timeout_seconds = 5, .memory = 32768, .body = 1000,
+      .output = 1 << 20, .close_ms = 100, .quota = &quota,
     };
 
     servers[i].daemon = pymhd_daemon_new (i);
     atomic_store (&servers[i].stopping, false);
+    servers[i].stopped = false;
+    servers[i].patience = 2000;
+    servers[i].driver_count = drivers;
+    servers[i].out.count = 0;
+    for (k = 0; k < PLACES; k++)
+      atomic_store (&servers[i].sessions[k], 0);
     must (0 == pymhd_daemon_start (servers[i].daemon, &settings), "the start");
-    must (0 == pthread_create (&servers[i].driver, NULL, &drive, &servers[i]),
-          "a thread");
+    for (k = 0; k < drivers; k++)
+      must (0 == pthread_create (&servers[i].drivers[k], NULL, &drive, &servers[i]),
+            "a thread");
   }
   (void) close (sock);
 }
@@ -332,6 +505,7 @@ static void
 stop (void)
 {
   unsigned int i;
+  unsigned int k;
 
   for (i = 0; i < server_count; i++)
   {
@@ -341,7 +515,8 @@ stop (void)
     pymhd_pump_wake (servers[i].daemon);
   }
   for (i = 0; i < server_count; i++)
-    (void) pthread_join (servers[i].driver, NULL);
+    for (k = 0; k < servers[i].driver_count; k++)
+      (void) pthread_join (servers[i].drivers[k], NULL);
 }
 
 
@@ -349,29 +524,33 @@ static void
 live (const char *mode,
       unsigned int flags,
       unsigned int pool,
-      unsigned int count)
+      unsigned int count,
+      unsigned int drivers)
 {
   unsigned int numbers[CLIENTS];
-  pthread_t threads[CLIENTS + 1];
+  pthread_t threads[CLIENTS + WRITERS + 1];
   unsigned int i;
 
   atomic_store (&enough, false);
-  start (flags, pool, count);
+  start (flags, pool, count, drivers);
   for (i = 0; i < CLIENTS; i++)
   {
     numbers[i] = i;
     (void) pthread_create (&threads[i], NULL, &be_a_client, &numbers[i]);
   }
-  (void) pthread_create (&threads[CLIENTS], NULL, &interfere, NULL);
+  for (i = 0; i < WRITERS; i++)
+    (void) pthread_create (&threads[CLIENTS + i], NULL, &be_a_writer, NULL);
+  (void) pthread_create (&threads[CLIENTS + WRITERS], NULL, &interfere, NULL);
   for (i = 0; i < 1500; i++)
     nap ();
   stop ();                      /* while they come */
   atomic_store (&enough, true);
-  for (i = 0; i < CLIENTS + 1; i++)
+  for (i = 0; i < CLIENTS + WRITERS + 1; i++)
     (void) pthread_join (threads[i], NULL);
   while (0 != atomic_load (&streams))
     nap ();
   must (0 == pymhd_sessions_live (), "the end of all sessions");
+  must (0 == quota.used, "the end of all upgrades");
   for (i = 0; i < count; i++)
     pymhd_daemon_free (servers[i].daemon);
   (void) printf ("%s: %u answers, %u upgrades\n", mode,
@@ -384,16 +563,26 @@ main (void)
 {
   static const char fields[] = "Upgrade\0echo";
   const unsigned int own = MHD_USE_INTERNAL_POLLING_THREAD;
+  unsigned int i;
 
   hello = pymhd_response_new (200, "hello", 5, "", 0);
   echo = pymhd_response_new_upgrade (fields, sizeof (fields), 0);
-  live ("pump", MHD_USE_EPOLL, 0, 1);
-  live ("pumps", MHD_USE_EPOLL, 0, PUMPS);
-  live ("pump, select", 0, 0, 1);
-  live ("poll", own | MHD_USE_POLL, 1, 1);
-  live ("pool, epoll", own | MHD_USE_EPOLL, 2, 1);
-  live ("per connection", own | MHD_USE_POLL | MHD_USE_THREAD_PER_CONNECTION, 1, 1);
+  hub_echo = pymhd_response_new_upgrade (fields, sizeof (fields), 1);
+  for (i = 0; i < PUMPS; i++)
+  {
+    (void) pthread_mutex_init (&servers[i].turns, NULL);
+    (void) pthread_mutex_init (&servers[i].out.lock, NULL);
+  }
+  live ("pump", MHD_USE_EPOLL, 0, 1, 1);
+  live ("pumps", MHD_USE_EPOLL, 0, PUMPS, 1);
+  live ("pump, select", 0, 0, 1, 1);
+  live ("external", MHD_USE_EPOLL, 0, 1, 2);
+  live ("external, select", 0, 0, 1, 2);
+  live ("poll", own | MHD_USE_POLL, 1, 1, 1);
+  live ("pool, epoll", own | MHD_USE_EPOLL, 2, 1, 1);
+  live ("per connection", own | MHD_USE_POLL | MHD_USE_THREAD_PER_CONNECTION, 1, 1, 1);
   pymhd_response_unref (hello);
   pymhd_response_unref (echo);
+  pymhd_response_unref (hub_echo);
   return 0;
 }
