@@ -8,6 +8,7 @@ nothing may be left.
 """
 
 import contextlib
+import functools
 import gc
 import logging
 import os
@@ -16,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from fuzzing import FUZZED_MODES, examples
@@ -40,12 +41,12 @@ from live import (
     upgrade_request,
 )
 from messages import get
-from sessions import Run
 
 import pymhd
 from pymhd import _live
 
 THREADS = 3
+Way = Literal["thread", "inline", "hub"]
 PATHS = ["/", "/new", "/raise", "/none", "/stop", "/late", "/keep"]
 which = st.integers(0, 1 << 30)
 threads = st.integers(0, THREADS - 1)
@@ -70,6 +71,34 @@ class Worker(threading.Thread):
                 self.wrong.put(error)
 
 
+class Echo(pymhd.Protocol):
+    """Of the hub's connections: its transport is for all threads."""
+
+    def __init__(self, transports: list[pymhd.Transport]) -> None:
+        self.transports = transports
+
+    def connection_made(self, transport: pymhd.Transport) -> None:
+        self.transport = transport
+        self.transports.append(transport)
+
+    def data_received(self, data: bytes) -> None:
+        with contextlib.suppress(RuntimeError):  # after write_eof()
+            self.transport.write(data)
+
+    def eof_received(self) -> bool:
+        return len(self.transports) % 2 == 0  # some go on after the peer's end
+
+
+def run_it(daemon: pymhd.Daemon) -> None:
+    """Be one of several threads that are the loop of a daemon, in turn."""
+    goes_on = True
+    while goes_on:
+        try:
+            goes_on = daemon.run(0.002)
+        except pymhd.StateError:  # it is another one's turn
+            time.sleep(0.001)
+
+
 class Calls(RuleBasedStateMachine):
     """One daemon after the other, clients, streams, and threads that use them."""
 
@@ -83,13 +112,32 @@ class Calls(RuleBasedStateMachine):
         self.clients: list[socket.socket] = []
         self.streams: list[pymhd.Upgraded] = []
         self.requests: list[pymhd.Request] = []
+        self.transports: list[pymhd.Transport] = []
+        self.loops: list[threading.Thread] = []
         self.responses = [pymhd.Response(b"shared"), self.switch("thread")]
-        self.daemon = pymhd.Daemon(self.handler, **in_mode(self.mode))
-        self.daemon.start()
+        self.daemon = self.begun()
+
+    def begun(self) -> pymhd.Daemon:
+        """Return a daemon that runs; if it needs a loop, two threads are that."""
+        daemon = pymhd.Daemon(self.handler, **in_mode(self.mode))
+        daemon.start()
+        if self.is_external:
+            loops = [threading.Thread(target=run_it, args=(daemon,)) for _ in range(2)]
+            self.loops += loops
+            for loop in loops:
+                loop.start()
+        return daemon
+
+    @property
+    def is_external(self) -> bool:
+        return str(self.mode).startswith("external")
 
     # --- what the daemon calls ---
 
-    def switch(self, run: Run) -> pymhd.Response:
+    def switch(self, run: Way) -> pymhd.Response:
+        if run == "hub":
+            make = functools.partial(Echo, self.transports)
+            return pymhd.Response.for_upgrade(make, "echo", run="hub")
         target = self.streams.append if run == "inline" else self.session
         return pymhd.Response.for_upgrade(target, "echo", run=run)
 
@@ -107,13 +155,20 @@ class Calls(RuleBasedStateMachine):
         if request.path == "/none":
             return None
         if request.path == "/stop":
-            with pytest.raises(pymhd.StateError):
-                self.daemon.stop()
+            self.stop_inside()
         if request.path == "/late":
             time.sleep(0.003)
         if request.path == "/keep":
             self.requests.append(request)
         return self.responses[0] if request.path == "/keep" else hello(request)
+
+    def stop_inside(self) -> None:
+        """Call stop() where it cannot be carried out now."""
+        if self.is_external:
+            self.daemon.stop(0)  # put off until run() is through
+        else:
+            with pytest.raises(pymhd.StateError):
+                self.daemon.stop()
 
     # --- how the threads are told ---
 
@@ -130,8 +185,8 @@ class Calls(RuleBasedStateMachine):
 
     # --- the daemon ---
 
-    @initialize(runs=st.tuples(*[st.sampled_from(["thread", "inline"])] * 4))
-    def begin(self, runs: tuple[Run, ...]) -> None:
+    @initialize(runs=st.tuples(*[st.sampled_from(["thread", "inline", "hub"])] * 5))
+    def begin(self, runs: tuple[Way, ...]) -> None:
         """Have something to play with."""
         for run in runs:
             self.responses[1] = self.switch(run)
@@ -143,8 +198,7 @@ class Calls(RuleBasedStateMachine):
         """Have a daemon that runs, in place of one that does not."""
         if not self.daemon.is_running:
             self.daemon.stop()
-            self.daemon = pymhd.Daemon(self.handler, **in_mode(self.mode))
-            self.daemon.start()
+            self.daemon = self.begun()
 
     @rule(thread=threads, timeout=st.sampled_from([None, None, 0, 0.01, 1]))
     def stop(self, thread: int, timeout: float | None) -> None:
@@ -270,10 +324,59 @@ class Calls(RuleBasedStateMachine):
         self.streams.clear()
         self.run_in(thread, gc.collect)
 
+    # --- transports ---
+
+    @rule(
+        thread=threads,
+        number=which,
+        call=st.sampled_from(
+            [
+                ("write", b"x" * 100),
+                ("write", b"x" * 20_000),
+                ("write", bytes(200_000)),
+                ("writelines", [b"a", b"b" * 20_000]),
+                ("pause_reading",),
+                ("resume_reading",),
+                ("set_write_buffer_limits", 0),
+                ("set_write_buffer_limits", 100_000),
+                ("get_write_buffer_size",),
+                ("get_extra_info", "socket"),
+                ("fileno",),
+                ("write_eof",),
+                ("close",),
+                ("abort",),
+                ("__repr__",),
+            ]
+        ),
+    )
+    def use_a_transport(self, thread: int, number: int, call: tuple[Any, ...]) -> None:
+        name, *arguments = call
+        transports = self.transports[-4:]
+        if transports:
+            transport = transports[number % len(transports)]
+
+            def use() -> None:
+                with contextlib.suppress(RuntimeError):  # after write_eof()
+                    getattr(transport, name)(*arguments)
+
+            self.run_in(thread, use)
+
+    @rule(thread=threads, size=st.sampled_from([10, 50_000]))
+    def broadcast(self, thread: int, size: int) -> None:
+        transports = list(self.transports)
+        self.run_in(thread, lambda: pymhd.broadcast(transports, bytes(size)))
+
+    @rule(thread=threads)
+    def another_protocol(self, thread: int) -> None:
+        for transport in self.transports[-2:]:
+            other = Echo([])
+            other.transport = transport
+            self.run_in(thread, functools.partial(transport.set_protocol, other))
+
     # --- responses and requests ---
 
-    @rule(thread=threads, run=st.sampled_from(["thread", "inline"]))
-    def change_responses(self, thread: int, run: Run) -> None:
+    @rule(thread=threads, run=st.sampled_from(["thread", "inline", "hub", "hub"]))
+    def change_responses(self, thread: int, run: Way) -> None:
         """Let others take the place of those that may be on their way."""
 
         def change() -> None:
@@ -325,9 +428,13 @@ class Calls(RuleBasedStateMachine):
         for worker in self.workers:
             worker.join(TIMEOUT)
             assert not worker.is_alive(), "a call did not return after stop()"
+        for loop in self.loops:
+            loop.join(TIMEOUT)
+            assert not loop.is_alive(), "run() did not return after stop()"
         for sock in self.clients:
             sock.close()
         self.streams.clear()
+        self.transports.clear()
         self.nothing_else_was_raised()
         gc.collect()
         eventually(lambda: in_use() == self.before, "the end of everything")

@@ -3,6 +3,7 @@
 
 import contextlib
 import socket
+import threading
 from typing import Any
 
 import pytest
@@ -10,13 +11,13 @@ from fuzzing import FUZZED_MODES, examples
 from hypothesis import given
 from hypothesis import strategies as st
 from live import (
+    TIMEOUT,
     Mode,
     Serve,
     assert_echoes,
     connect,
     echo,
     eventually,
-    in_mode,
     logged_errors,
     reset,
     upgrade_request,
@@ -34,6 +35,8 @@ WHOLE = [
     b"POST / HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx",
     b"HEAD * HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
     upgrade_request(),
+    upgrade_request("/hub"),
+    upgrade_request("/hub") + b"early",
     upgrade_request(more="Content-Length: 3\r\n") + b"abc",
 ]
 PARTS = [
@@ -54,11 +57,45 @@ def mutilated(draw: st.DrawFn) -> bytes:
     return request[:begin] + draw(sent) + request[end:]
 
 
+transports: set[pymhd.Transport] = set()
+
+
+class Echo(pymhd.Protocol):
+    """Sends back what comes; others write to it at the same time."""
+
+    def connection_made(self, transport: pymhd.Transport) -> None:
+        self.transport = transport
+        transports.add(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def pause_writing(self) -> None:
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.transport.resume_reading()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        transports.discard(self.transport)
+
+
+def write_to_all(over: threading.Event) -> None:
+    """Do what other threads may do with transports, whatever becomes of them."""
+    while not over.wait(0.001):
+        for transport in list(transports):
+            transport.write(b"x" * 20_000)
+            transport.get_write_buffer_size()
+        pymhd.broadcast(list(transports), b"to all")
+
+
 def serve_both(request: pymhd.Request) -> pymhd.Response:
     """Look at everything that a request has."""
     assert repr(request)
     assert isinstance(request.query, object)
     assert isinstance(request.headers, object)
+    if request.wants_upgrade() and request.path.startswith("/hub"):
+        return pymhd.Response.for_upgrade(Echo, "echo")
     if request.wants_upgrade():
         return pymhd.Response.for_upgrade(echo, "echo")
     return pymhd.Response(request.path.encode("utf-8", "surrogateescape"))
@@ -87,7 +124,9 @@ def test_whatever_comes_is_the_problem_of_who_sent_it(
     serve: Serve, mode: Mode, caplog: Any
 ) -> None:
     """Nobody else notices, no exception is logged, and nothing is left."""
-    daemon = serve(serve_both, limits=pymhd.Limits(timeout=1), **in_mode(mode))
+    daemon = serve(serve_both, limits=pymhd.Limits(timeout=1), threads=mode)
+    over = threading.Event()
+    writers = [threading.Thread(target=write_to_all, args=(over,)) for _ in range(3)]
 
     @examples(150)
     @given(
@@ -106,6 +145,14 @@ def test_whatever_comes_is_the_problem_of_who_sent_it(
         # At the latest after the timeout.
         eventually(lambda: daemon.connections == 1, "the end of the connection")
 
-    with upgraded(daemon) as talking:
-        attack()
+    for writer in writers:
+        writer.start()
+    try:
+        with upgraded(daemon) as talking:
+            attack()
+    finally:
+        over.set()
+        for writer in writers:
+            writer.join(TIMEOUT)
+    assert transports == set()
     assert logged_errors(caplog) == []

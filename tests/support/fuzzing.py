@@ -9,7 +9,9 @@ from live import ALL_MODES, MODES, Mode
 TIMES = int(os.environ.get("PYMHD_FUZZ", "0"))
 """How many times as long as usual, at random; 0 for the usual."""
 
-FUZZED_MODES: list[Mode] = ALL_MODES if TIMES else [*MODES, "1 poll", "3 epoll"]
+FUZZED_MODES: list[Mode] = (
+    ALL_MODES if TIMES else [*MODES, "1 poll", "3 epoll", "external"]
+)
 
 
 def examples(count: int, **others: int) -> settings:
