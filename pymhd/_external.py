@@ -17,8 +17,9 @@ from pymhd import _log
 from pymhd._driver import Settings
 from pymhd._exchange import Exchange
 from pymhd._latch import SIGNAL_SECONDS
+from pymhd._layouts import pack_answer
 from pymhd._library import ffi, lib
-from pymhd._pump import Pump, pack_answer
+from pymhd._pump import Pump
 from pymhd.errors import StateError
 from pymhd.response import Response
 

@@ -20,14 +20,14 @@ from collections.abc import Callable, Iterator
 from functools import cache, partial
 from itertools import islice
 from operator import length_hint
-from struct import Struct
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from pymhd import _log
 from pymhd._buffered import Feeder, is_buffered
+from pymhd._layouts import COLLECTED, HUB_EVENT
 from pymhd._library import ffi, lib
-from pymhd.protocol import COLLECTED, Transport
+from pymhd.protocol import Transport
 
 if TYPE_CHECKING:
     from pymhd._exchange import Exchange
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Hub"]
 
-_EVENT = Struct("4q")  # struct pymhd_hub_event
 Event = tuple[int, int, int, int]
 # So long protocols are called until requests have their turn.
 _BATCH_SECONDS = 0.0005
@@ -186,9 +185,9 @@ class Hub:
         if self._arena is None:
             self._arena = ffi.buffer(batch.arena, batch.arena_size)
         count = batch.count
-        events = ffi.buffer(batch.events, count * _EVENT.size)
+        events = ffi.buffer(batch.events, count * HUB_EVENT.size)
         self._copy = events[:]  # since csrc may move them
-        self._events = cast("Iterator[Event]", _EVENT.iter_unpack(self._copy))
+        self._events = cast("Iterator[Event]", HUB_EVENT.iter_unpack(self._copy))
         self._left = count
 
     def _handle(self, kind: int, place: int, first: int, second: int) -> None:
@@ -429,8 +428,8 @@ class Hub:
             self._batch.count = 0
         if left == before:
             return
-        at = len(self._copy) - (left + 1) * _EVENT.size
-        kind, place, token, _ = _EVENT.unpack_from(self._copy, at)
+        at = len(self._copy) - (left + 1) * HUB_EVENT.size
+        kind, place, token, _ = HUB_EVENT.unpack_from(self._copy, at)
         if kind == lib.PYMHD_HUB_LOST:
             if place not in self._released:
                 self._lose(self._transports[place], place, None)

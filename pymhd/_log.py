@@ -19,6 +19,7 @@ import threading
 import traceback
 from collections import deque
 
+from pymhd._layouts import LOG_LINE
 from pymhd._library import copy_bytes, ffi, lib
 
 __all__ = [
@@ -34,7 +35,6 @@ __all__ = [
 
 logger = logging.getLogger("pymhd")
 
-_LINE_SIZE = 256
 # So many lines may wait to be logged, as in C; more are counted.
 _LINES = 256
 # So many of them with their exceptions, which keep alive whatever their frames refer
@@ -149,8 +149,8 @@ def report_later(
 
 
 def _drain() -> None:
-    line = ffi.new("char[]", _LINE_SIZE)
-    while (size := lib.pymhd_log_next(line, _LINE_SIZE)) >= 0:
+    line = ffi.new("char[]", LOG_LINE)
+    while (size := lib.pymhd_log_next(line, LOG_LINE)) >= 0:
         text = copy_bytes(line, size).decode("utf-8", "replace")
         log(logging.INFO, text)
     if dropped := lib.pymhd_log_dropped():

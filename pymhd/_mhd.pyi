@@ -698,6 +698,16 @@ class _Lib(Protocol):
     PYMHD_EVENT_REQUEST: int
     PYMHD_EVENT_UPGRADED: int
     PYMHD_EVENT_ABANDONED: int
+    PYMHD_ALONG: int
+    PYMHD_HEAD_TARGET: int
+    PYMHD_HEAD_METHOD: int
+    PYMHD_HEAD_VERSION: int
+    PYMHD_HEAD_CLIENT: int
+    PYMHD_HEAD_FIELDS: int
+    PYMHD_HUB_LOW_WATER: int
+    PYMHD_HUB_HIGH_WATER: int
+    PYMHD_HUB_COLLECTED: int
+    PYMHD_LOG_LINE: int
     PYMHD_FDSET_READ: int
     PYMHD_FDSET_WRITE: int
     PYMHD_FDSET_EXCEPT: int
@@ -805,12 +815,6 @@ class _Lib(Protocol):
     def pymhd_sessions_shutdown(self, daemon: DriverPtr, how: int, /) -> int: ...
     def pymhd_sessions_live(self) -> int: ...
     def pymhd_session_error(self, session: int, /) -> int: ...
-    def pymhd_session_setsockopt(
-        self, session: int, level: int, name: int, value: bytes | CData, size: int, /
-    ) -> int: ...
-    def pymhd_session_getsockopt(
-        self, session: int, level: int, name: int, value: CData, size: CData, /
-    ) -> int: ...
     def pymhd_tls_supported(self) -> int: ...
     def pymhd_tls_error(self, error: int, /) -> CData: ...
     def pymhd_tls_check_pair(

@@ -6,12 +6,12 @@ brings the next one. Everything that libmicrohttpd does, it does inside that cal
 """
 
 from collections import deque
-from struct import Struct
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
 from pymhd import _lent
 from pymhd._driver import DRAIN_MS, FOREVER_MS, Driver
+from pymhd._layouts import EVENT, pack_answer
 from pymhd._library import copy_bytes, ffi, lib
 from pymhd.request import Request
 
@@ -19,11 +19,9 @@ if TYPE_CHECKING:
     from pymhd._mhd import Batch, Event
     from pymhd.response import Response
 
-__all__ = ["Pump", "pack_answer"]
+__all__ = ["Pump"]
 
-_EVENT = Struct("5q")  # struct pymhd_event
 _REQUEST = lib.PYMHD_EVENT_REQUEST
-pack_answer = Struct("2q3I4x").pack  # struct pymhd_answer
 # A batch hands its answers back after so many seconds, so that one slow handler does
 # not make all the others wait.
 _BATCH_SECONDS = 0.0005
@@ -116,10 +114,10 @@ class Pump(Driver):
         """Have requests wait behind those that came before; deal with what else is."""
         new = object.__new__
         texts = copy_bytes(batch.text, batch.text_size)
-        events = ffi.buffer(batch.events, batch.count * _EVENT.size)
+        events = ffi.buffer(batch.events, batch.count * EVENT.size)
         waiting, came = self._waiting, self._order.append
         at = 0
-        for kind, token, end, body, body_size in _EVENT.iter_unpack(events):
+        for kind, token, end, body, body_size in EVENT.iter_unpack(events):
             if kind == _REQUEST:
                 # As Request._make() does it; a call for each would be dear here.
                 request = new(Request)

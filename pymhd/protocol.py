@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, final
 
 from pymhd import _log
 from pymhd._buffered import takes_data
+from pymhd._layouts import COLLECTED, HIGH_WATER, LOW_WATER
 from pymhd._library import lib
 from pymhd.errors import StreamClosedError, StreamNotSupportedError
 from pymhd.tls import NO_HALF_CLOSE
@@ -30,11 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["Protocol", "Transport", "broadcast"]
 
 GONE = -1
-# As asyncio has them.
-_LIMITS = (65536, 16384)
+_LIMITS = (HIGH_WATER, LOW_WATER)
 _WARN_AT = 5
-# So much is collected before it is sent; less waits for the end of the batch.
-COLLECTED = 16384
 _send = lib.pymhd_hub_send
 
 

@@ -9,14 +9,13 @@ from functools import lru_cache
 from typing import final
 from urllib.parse import unquote_to_bytes
 
+from pymhd._layouts import ALONG, CLIENT, FIELDS, METHOD, TARGET, VERSION
 from pymhd.errors import StateError
 from pymhd.headers import Headers, Query, tokens
 from pymhd.tls import TLSInfo
 
 __all__ = ["Address", "Request"]
 
-# Bytes of a body that an upgraded connection may keep: about what it costs anyway.
-_LARGE = 16 * 1024
 
 Address = tuple[str, int] | tuple[str, int, int, int] | str
 """A peer's address, as :mod:`socket` has it.
@@ -24,9 +23,6 @@ Address = tuple[str, int] | tuple[str, int, int, int] | str
 ``(host, port)`` for IPv4, ``(host, port, flow, scope)`` for IPv6, ``""`` for a UNIX
 socket.
 """
-
-# The lines of the head before the fields.
-_TARGET, _METHOD, _VERSION, _CLIENT, _FIELDS = range(5)
 
 
 def _decode(part: str) -> str:
@@ -90,7 +86,9 @@ class Request:
         return self._make(self._live_text(), self._body)
 
     def _has_large_body(self) -> bool:
-        return self._body is not None and len(self._body) > _LARGE
+        return (
+            self._body is not None and len(self._body) > ALONG
+        )  # what a connection costs anyway
 
     def _without_body(self) -> "Request":
         return self._make(self._live_text(), None)
@@ -115,17 +113,17 @@ class Request:
     @property
     def method(self) -> str:
         """The method, as it was sent: ``GET``."""
-        return self._head()[_METHOD]
+        return self._head()[METHOD]
 
     @property
     def target(self) -> str:
         """The request target, raw, as latin-1 text (RFC 9112, section 3.2)."""
-        return self._head()[_TARGET]
+        return self._head()[TARGET]
 
     @property
     def path(self) -> str:
         """The path of the target, decoded: UTF-8 with ``surrogateescape``."""
-        target = self._head()[_TARGET].partition("?")[0]
+        target = self._head()[TARGET].partition("?")[0]
         if not target.startswith("/") and "://" in target:
             # absolute-form, as a proxy sends it (RFC 9112, section 3.2.2)
             authority_and_path = target.partition("://")[2]
@@ -135,7 +133,7 @@ class Request:
     @property
     def query(self) -> Query:
         """The parameters of the target's query, decoded; several of a name are kept."""
-        text = self._head()[_TARGET].partition("?")[2]
+        text = self._head()[TARGET].partition("?")[2]
         parts = (part.partition("=") for part in text.split("&") if part)
         return Query(
             (_decode_plus(name), _decode_plus(value)) for name, _, value in parts
@@ -150,14 +148,14 @@ class Request:
             except AttributeError:  # they are asked for for the first time
                 pass
         # The text ends with a line break, so the last line is no field's.
-        fields = iter(self._head()[_FIELDS:-1])
+        fields = iter(self._head()[FIELDS:-1])
         self._headers = Headers(zip(fields, fields, strict=True))
         return self._headers
 
     @property
     def version(self) -> str:
         """The version of HTTP: ``HTTP/1.1``."""
-        return self._head()[_VERSION]
+        return self._head()[VERSION]
 
     @property
     def client(self) -> Address:
@@ -165,7 +163,7 @@ class Request:
 
         Over IPv4 it is an IPv4 address, also where the socket serves IPv6 as well.
         """
-        host, *numbers = self._head()[_CLIENT].partition("\t")[0].split(" ")
+        host, *numbers = self._head()[CLIENT].partition("\t")[0].split(" ")
         match [int(number) for number in numbers]:
             case [port]:
                 return (host, port)
@@ -176,7 +174,7 @@ class Request:
     @property
     def tls(self) -> TLSInfo | None:
         """How the connection is encrypted; None without TLS."""
-        _, *words = self._head()[_CLIENT].split("\t")
+        _, *words = self._head()[CLIENT].split("\t")
         if not words:
             return None
         version, cipher = words
@@ -221,12 +219,12 @@ class Request:
     def _chosen(self, protocols: list[str] | None) -> str | None:
         """Return the first of our protocols that the client offers; None: any."""
         lines = self._head()
-        if lines[_VERSION] == "HTTP/1.0":
+        if lines[VERSION] == "HTTP/1.0":
             return None
-        names = [*map(str.lower, lines[_FIELDS:-1:2])]
+        names = [*map(str.lower, lines[FIELDS:-1:2])]
         if "upgrade" not in names:
             return None
-        fields = [*zip(names, lines[_FIELDS + 1 :: 2], strict=True)]
+        fields = [*zip(names, lines[FIELDS + 1 :: 2], strict=True)]
         connection = ",".join([value for name, value in fields if name == "connection"])
         upgrade = ",".join([value for name, value in fields if name == "upgrade"])
         mine = None if protocols is None else tuple(protocols)

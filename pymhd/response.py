@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, Self, TypeAlias, final
 
 from pymhd import _lent
 from pymhd._buffered import takes_data
+from pymhd._layouts import ALONG
 from pymhd._library import ffi, lib, owned
 from pymhd._response_fields import (
     PLAIN,
@@ -42,9 +43,6 @@ Run: TypeAlias = Literal["thread", "inline", "hub"]
 
 _SWITCHING_PROTOCOLS = 101
 _OK = 200
-# Bytes of a body up to which the first answer takes it along; a larger one is sent from
-# where it is.
-_ALONG = 16 * 1024
 # Guards the changes of every response until it is frozen; nothing waits under it.
 _lock = threading.RLock()  # reentrant, for signal handlers
 
@@ -149,7 +147,7 @@ class Response:
         self._body = body
         self._status = status
         self._head = head
-        self._along = len(body) <= _ALONG
+        self._along = len(body) <= ALONG
         self._address = None
 
     @classmethod

@@ -15,6 +15,24 @@ enum pymhd_event_kind
   PYMHD_EVENT_ABANDONED
 };
 
+/* Bytes of a body, of a request or an answer, up to which it goes along with the
+   rest; a larger one stays where it is. */
+enum pymhd_along
+{
+  PYMHD_ALONG = 16384
+};
+
+/* The lines of a request's head, as text; from FIELDS on there are names and
+   values, a line each. */
+enum pymhd_head_line
+{
+  PYMHD_HEAD_TARGET,
+  PYMHD_HEAD_METHOD,
+  PYMHD_HEAD_VERSION,
+  PYMHD_HEAD_CLIENT,
+  PYMHD_HEAD_FIELDS
+};
+
 /* Five integers, so that Python unpacks a whole batch in one call.  The text of each
    begins where the one before it ends.  A request has a body: at an address, or, where
    that is 0, at the end of its text; an upgrade has a session and a descriptor. */
@@ -44,6 +62,7 @@ struct pymhd_answer
   uint32_t status;
   uint32_t body_size;
   uint32_t fields_size;
+  uint32_t padding;
 };
 
 /* Valid until the next call. */

@@ -18,6 +18,16 @@ enum pymhd_hub_kind
   PYMHD_HUB_LOST
 };
 
+/* In bytes.  Between the marks a protocol's writing is paused and resumed, as
+   asyncio has them, unless it says otherwise.  So much is collected before it is
+   sent; less waits for the batch's end. */
+enum pymhd_hub_size
+{
+  PYMHD_HUB_LOW_WATER = 16384,
+  PYMHD_HUB_HIGH_WATER = 65536,
+  PYMHD_HUB_COLLECTED = 16384
+};
+
 /* Why we have ended a connection that its peer has not. */
 enum pymhd_hub_cut
 {

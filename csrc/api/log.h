@@ -7,6 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Bytes of the longest line, with the NUL at its end; a longer one is cut. */
+enum pymhd_log_size
+{
+  PYMHD_LOG_LINE = 256
+};
+
 int
 pymhd_log_next (char *line,
                 size_t size);

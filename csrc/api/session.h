@@ -27,20 +27,6 @@ pymhd_sessions_live (void);
 int
 pymhd_session_error (int64_t session);
 
-int
-pymhd_session_setsockopt (int64_t session,
-                          int level,
-                          int name,
-                          const char *value,
-                          unsigned int size);
-
-int
-pymhd_session_getsockopt (int64_t session,
-                          int level,
-                          int name,
-                          char *value,
-                          unsigned int *size);
-
 void
 pymhd_session_limit (int64_t session,
                      int64_t limit_ms);

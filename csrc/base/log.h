@@ -6,8 +6,9 @@
 
 #include <stdarg.h>
 
-/* A longer line is cut. */
-#define LOG_LINE_SIZE 256
+#include "api/log.h"
+
+#define LOG_LINE_SIZE PYMHD_LOG_LINE
 
 /* A line of our own. */
 void

@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "http/head.h"
+#include "api/batch.h"
 #include "base/bytes.h"
 #include "http/request.h"
 #include "http/response.h"
@@ -235,10 +236,18 @@ static bool
 write_first_lines (struct head *head,
                    struct MHD_Connection *connection)
 {
-  return add_line (head->text, span_of ("")) && /* the target's line */
-         add_line (head->text, head->method) &&
-         add_line (head->text, head->version) &&
-         add_line (head->text, span_of (client_address (connection)));
+  const struct span lines[PYMHD_HEAD_FIELDS] = {
+    [PYMHD_HEAD_TARGET] = span_of (""), /* it stands there, but for its end */
+    [PYMHD_HEAD_METHOD] = head->method,
+    [PYMHD_HEAD_VERSION] = head->version,
+    [PYMHD_HEAD_CLIENT] = span_of (client_address (connection)),
+  };
+  size_t line;
+
+  for (line = 0; line < PYMHD_HEAD_FIELDS; line++)
+    if (! add_line (head->text, lines[line]))
+      return false;
+  return true;
 }
 
 

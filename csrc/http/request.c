@@ -25,8 +25,6 @@
 #include "mhd/config.h"
 #include "mhd/runs.h"
 
-/* Bytes of a body up to which it goes along with the head. */
-#define ALONG 16384
 /* How much of a body that is too large is read and thrown away, so that the
    client, which sends first and listens then, hears the 413. */
 #define DISCARD_LIMIT (UINT64_C (64) << 20)
@@ -206,7 +204,7 @@ ask (struct request *request)
     return NULL == request->shared ? FAILED : REFUSALS;
   }
   before = daemon->batch.text.size;
-  if (ALONG >= request->body.size)
+  if (PYMHD_ALONG >= request->body.size)
     event.body = 0;
   if ( (text_add (&daemon->batch.text, head->at, head->size)) &&
        ( (0 != event.body) ||

@@ -32,10 +32,6 @@
 #include "upgrade/session.h"
 #include "upgrade/upgrade.h"
 
-/* As asyncio has them. */
-#define HIGH_WATER ((size_t) 65536)
-#define LOW_WATER ((size_t) 16384)
-
 
 /* The thread that starts the daemon.  False if memory is short. */
 bool
@@ -87,8 +83,8 @@ link_new (struct pymhd_daemon *daemon,
     .daemon = daemon,
     .fd = fd,
     .early_size = early_size,
-    .high = HIGH_WATER,
-    .low = LOW_WATER,
+    .high = PYMHD_HUB_HIGH_WATER,
+    .low = PYMHD_HUB_LOW_WATER,
   };
   if (0 == early_size)
     return link;
