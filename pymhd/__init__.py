@@ -10,6 +10,7 @@ from pymhd._library import ffi, lib
 from pymhd.daemon import Daemon, Polling, Threads
 from pymhd.errors import (
     CallError,
+    DaemonError,
     IncompleteReadError,
     MHDError,
     NotSupportedError,
@@ -35,6 +36,7 @@ __all__ = [
     "Address",
     "CallError",
     "Daemon",
+    "DaemonError",
     "Handler",
     "Headers",
     "IncompleteReadError",

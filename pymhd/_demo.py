@@ -127,7 +127,7 @@ def run(options: argparse.Namespace) -> int:
         _serve(options.port)
     except KeyboardInterrupt:
         pass
-    except (pymhd.StartError, ValueError) as error:
+    except (pymhd.StartError, pymhd.DaemonError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         print(f"pymhd demo: {reason}", file=sys.stderr)
         return 1

@@ -12,17 +12,20 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
+from threading import get_ident
 from typing import TYPE_CHECKING, NamedTuple
 
-from pymhd import _lent, _live, _log
+from pymhd import _lent, _live
 from pymhd._exchange import Exchange
 from pymhd._hub import Hub
-from pymhd._library import ffi, lib, owned, to_str
+from pymhd._latch import Claim, Latch
+from pymhd._library import ffi, lib, made, to_str
 from pymhd.errors import StartError
 from pymhd.tls import TLS
 
 if TYPE_CHECKING:
-    from pymhd._mhd import CData, DriverPtr, UpgradeQuota
+    from pymhd._mhd import CData, UpgradeQuota
 
 __all__ = ["DRAIN_MS", "FOREVER_MS", "Driver", "OwnThreads", "Settings"]
 
@@ -32,10 +35,12 @@ FOREVER_MS = -1
 DRAIN_MS = 10
 # How long an upgraded connection may still send after stop() has ended its input.
 _GOODBYE_SECONDS = 1.0
+# How long a start that is given up waits for a handler that has begun already.
+_ABORT_SECONDS = 1.0
 
 
 class Settings(NamedTuple):
-    """What csrc is told, in its units; a listening descriptor that it takes over."""
+    """What csrc is told, in its units; a listening descriptor that it duplicates."""
 
     listen_fd: int
     flags: int
@@ -58,45 +63,57 @@ def _strings(tls: TLS | None) -> "dict[str, CData]":
     return {name: ffi.new("char[]", part) for name, part in parts.items() if part}
 
 
-class Driver:
-    """One daemon of libmicrohttpd's and the thread that it belongs to."""
+def _ignore(error: BaseException) -> None:
+    """Take what fails when all has been stopped."""
 
-    def __init__(self, exchange: Exchange, settings: Settings) -> None:
+
+class Driver:
+    """One daemon of libmicrohttpd's and the thread that it belongs to.
+
+    Whatever it acquires, :meth:`abort` releases, however far it has come.
+
+    Args:
+        failed: Called with what has ended the thread before stop() was called.
+    """
+
+    name = "pymhd"
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        settings: Settings,
+        failed: Callable[[BaseException], None],
+    ) -> None:
         self.exchange = exchange
-        self._owner = _live.register(self)
-        self._ptr = self._make(settings)
+        self._settings = settings
+        self._failed = failed
+        # The structure lives as long as this object, so a call with it is always safe.
+        try:
+            self._ptr = made(lib.pymhd_daemon_new, id(self), free=lib.pymhd_daemon_free)
+        except MemoryError as error:
+            raise StartError(errno.ENOMEM, os.strerror(errno.ENOMEM)) from error
         self._stopping = False
         self._deadline = 0.0
         self._cut_at = math.inf
         self._wants_quiesce = False
-        self._ended = threading.Event()
-        self._start(settings)
+        # Whose the end is: that of our thread, or of the one that gives its start up.
+        self._end = Claim()
+        self._ended = Latch()
         self.hub = Hub(self._ptr, exchange, settings.output)
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
 
-    name = "pymhd"
+    def open(self) -> None:
+        """Start libmicrohttpd.
 
-    def _make(self, settings: Settings) -> "DriverPtr":
-        pointer = lib.pymhd_daemon_new(self._owner)
-        if pointer == ffi.NULL:
-            _live.unregister(self._owner)
-            os.close(settings.listen_fd)
-            raise StartError(errno.ENOMEM, os.strerror(errno.ENOMEM))
-        # The structure lives as long as this object, so a call with it is always safe.
-        return owned(pointer, lib.pymhd_daemon_free)
-
-    def _start(self, settings: Settings) -> None:
-        fields = settings._asdict()
-        try:
-            # csrc is given pointers into these: kept as long as libmicrohttpd may look.
-            self._strings = _strings(fields.pop("tls"))
-            c_settings = ffi.new("struct pymhd_settings *", fields | self._strings)
-        except BaseException:  # memory is short
-            _live.unregister(self._owner)
-            os.close(settings.listen_fd)
-            raise
+        Raises:
+            StartError: It does not start.
+        """
+        _live.register(self)
+        fields = self._settings._asdict()
+        # csrc is given pointers into these: kept as long as libmicrohttpd may look.
+        self._strings = _strings(fields.pop("tls"))
+        c_settings = ffi.new("struct pymhd_settings *", fields | self._strings)
         if error := lib.pymhd_daemon_start(self._ptr, c_settings):
-            _live.unregister(self._owner)
             reason = to_str(lib.pymhd_daemon_reason(self._ptr))
             raise StartError(error, f"libmicrohttpd: {reason or os.strerror(error)}")
 
@@ -106,33 +123,48 @@ class Driver:
 
     def abort(self) -> None:
         """Stop at once; also before the thread has been started."""
-        if self._thread.ident is None:
+        if self._end.take():
             self._stop()
         else:
             self.begin_stop(time.monotonic())
-            self._thread.join()
+            self._ended.wait(_ABORT_SECONDS)
+
+    def forked(self) -> None:
+        """In a fork's child, the connections are the parent's."""
+        self.hub.forked()
 
     def _run(self) -> None:
         process = os.getpid()
+        if not self._end.take():
+            return  # its start has been given up
+        failed = self._failed
         try:
             self.hub.enter()
             self._drive()
         except BaseException as error:
-            _log.report("the thread that runs libmicrohttpd failed", error)
-        finally:
+            failed(error)
+        try:
             self._stop()
-            _live.end_in_child(process)
+        except BaseException as error:
+            failed(error)
+        _live.end_in_child(process)
 
     def _stop(self) -> None:
+        """Release everything, whatever fails; once more does no harm."""
         try:
             self.hub.end()  # where a signal handler may raise
         finally:
-            self.hub.leave()
-            lib.pymhd_daemon_stop(self._ptr)
-            _lent.take_back()
-            self.exchange.clear()
-            _live.unregister(self._owner)
-            self._ended.set()
+            try:
+                self.hub.leave()
+                lib.pymhd_daemon_stop(self._ptr)
+            finally:
+                try:
+                    _lent.take_back()
+                    self.exchange.clear()
+                finally:
+                    _live.unregister(self)
+                    self._failed = _ignore  # which refers to the daemon
+                    self._ended.open()
 
     def _drive(self) -> None:
         raise NotImplementedError
@@ -171,8 +203,8 @@ class Driver:
     def runs_here(self) -> bool:
         """Tell whether a handler of this driver's runs on the calling thread."""
         # The system gives the number of a thread that has ended to another one.
-        own = self._thread.ident == threading.get_ident()
-        return own and not self._ended.is_set()
+        own = self._thread.ident == get_ident()
+        return own and not self._ended.is_open
 
     @property
     def connections(self) -> int:
@@ -204,13 +236,18 @@ class OwnThreads(Driver):
 
     name = "pymhd-beside"
 
-    def __init__(self, exchange: Exchange, settings: Settings) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        settings: Settings,
+        failed: Callable[[BaseException], None],
+    ) -> None:
         # The threads of libmicrohttpd's that a callback of ours runs on.
         self.inside: set[int] = set()
-        super().__init__(exchange, settings)
+        super().__init__(exchange, settings, failed)
 
     def runs_here(self) -> bool:
-        return threading.get_ident() in self.inside or super().runs_here()
+        return get_ident() in self.inside or super().runs_here()
 
     def _drive(self) -> None:
         quiesced = False

@@ -11,6 +11,7 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from pymhd import _log
@@ -20,6 +21,7 @@ from pymhd._latch import SIGNAL_SECONDS
 from pymhd._layouts import pack_answer
 from pymhd._library import ffi, lib
 from pymhd._pump import Pump
+from pymhd._signals import is_of_a_signal
 from pymhd.errors import StateError
 from pymhd.response import Response
 
@@ -40,7 +42,12 @@ class External(Pump):
 
     name = "pymhd-external"
 
-    def __init__(self, exchange: Exchange, settings: Settings) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        settings: Settings,
+        failed: Callable[[BaseException], None],
+    ) -> None:
         self._turns = threading.Lock()
         self._runner = 0  # the thread that has the lock
         self._leave = False  # run() is to return
@@ -50,7 +57,7 @@ class External(Pump):
         self._unavailable = Response("503 Service Unavailable\n", 503)
         self._unavailable._pointer()
         exchange._log = self._log_or_keep
-        super().__init__(exchange, settings)
+        super().__init__(exchange, settings, failed)
         self.hub.report = self._log_or_keep
         self._begin()
 
@@ -91,7 +98,11 @@ class External(Pump):
         try:
             self.hub.enter()
             going = not self._stopping and self._run_once(timeout)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, Exception) and not is_of_a_signal(error):
+                self._failed(error)
+                self._stop()
+                raise
             # A signal handler has raised, between any two instructions.
             self._refuse(lib.pymhd_pump_batch(self._ptr))
             self.hub.abort_all()
@@ -193,7 +204,7 @@ class External(Pump):
         self.hub.enter()
         self.hub.report = _log.report  # no run() would raise what protocols raise now
         try:
-            if not self._ended.is_set():
+            if not self._ended.is_open:
                 self._go_on()
         finally:
             self._stop()

@@ -6,9 +6,10 @@ what C returns.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
-__all__ = ["copy_bytes", "ffi", "lib", "owned", "packed_version", "to_str"]
+__all__ = ["copy_bytes", "ffi", "lib", "made", "owned", "packed_version", "to_str"]
 
 _INSTALL = (
     "install libmicrohttpd12 or libmicrohttpd12t64 (Debian, Ubuntu), or libmicrohttpd "
@@ -60,6 +61,22 @@ def owned(pointer: "C", free: "Callable[[C], None]") -> "C":
     """Return the pointer as an object with which the memory goes."""
     destructor = cast("Callable[[CData], None]", free)
     return cast("C", ffi.gc(pointer, destructor))
+
+
+def made(new: "Callable[..., C]", *args: object, free: "Callable[[C], None]") -> "C":
+    """Call a function that makes something, and return that as :func:`owned` does.
+
+    Both in one step of the interpreter's, so that no exception of a signal handler's
+    can come between them.
+
+    Raises:
+        MemoryError: It has returned NULL.
+    """
+    own = partial(ffi.gc, destructor=cast("Callable[[CData], None]", free))
+    found = list(map(own, filter(None, map(new, *([arg] for arg in args)))))
+    if not found:
+        raise MemoryError
+    return cast("C", found[0])
 
 
 def packed_version(release: str) -> int:

@@ -14,7 +14,7 @@ from typing import final
 
 from pymhd.errors import StartError, StateError
 
-__all__ = ["Endpoint", "duplicate", "reserve"]
+__all__ = ["Endpoint", "reserve"]
 
 # The kernel cuts it down to what it allows.
 _BACKLOG = 4096
@@ -188,19 +188,6 @@ class Endpoint:
         if (listening := self._take()) is not None:
             listening.close()
         self._inode = None
-
-
-def duplicate(listening: socket.socket) -> int:
-    """Return another descriptor of a listening socket.
-
-    Raises:
-        StartError: There are none left.
-    """
-    try:
-        return os.dup(listening.fileno())
-    except OSError as error:
-        number = error.errno or errno.EMFILE
-        raise StartError(number, f"cannot listen: {error.strerror}") from error
 
 
 def _start_error(error: OSError, where: str) -> StartError:

@@ -2,12 +2,12 @@
 """What is running: integers that csrc holds for drivers, and the daemons to stop.
 
 A driver is in the table from its start until libmicrohttpd has been stopped; a daemon
-from its start until its stop() is through, so a running daemon owns itself, as a
-running thread does. At exit the daemons are stopped; a fork's child forgets them.
+from the beginning of its start until its stop() is through, so a running daemon owns
+itself, as a running thread does. At exit the daemons are stopped; a fork's child
+forgets them.
 """
 
 import atexit
-import itertools
 import os
 import weakref
 from typing import TYPE_CHECKING, cast
@@ -21,23 +21,19 @@ if TYPE_CHECKING:
 
 __all__ = ["driver", "register", "unregister"]
 
-_owners = itertools.count(1)
 # Single operations on dictionaries and sets, which need no lock, with or without a GIL.
 _drivers: "dict[int, Driver]" = {}
 _daemons: "set[Daemon]" = set()
 
 
-def register(driver: "Driver") -> int:
-    """Give a driver the integer by which csrc calls it."""
-    # Without a GIL two threads may count to the same number: one of them gets it.
-    while _drivers.setdefault(owner := next(_owners), driver) is not driver:
-        pass
-    return owner
+def register(driver: "Driver") -> None:
+    """Let csrc call a driver by its integer, which is its ``id()``."""
+    _drivers[id(driver)] = driver
 
 
-def unregister(owner: int) -> None:
+def unregister(driver: "Driver") -> None:
     """Make the integer stale."""
-    _drivers.pop(owner, None)
+    _drivers.pop(id(driver), None)
 
 
 def driver(owner: int) -> "OwnThreads":
@@ -61,7 +57,7 @@ def end_in_child(parent: int) -> None:
 
 
 def began(daemon: "Daemon") -> None:
-    """Keep a daemon that runs."""
+    """Keep a daemon that is started."""
     _daemons.add(daemon)
 
 
@@ -79,7 +75,10 @@ weakref.finalize(_daemons, int).detach()
 @atexit.register
 def _stop_all() -> None:
     for daemon in list(_daemons):
-        daemon.stop()
+        try:
+            daemon.stop()
+        except BaseException as error:  # the others are to be stopped, too
+            _log.report("a daemon could not be stopped at exit", error)
 
 
 def _after_fork_in_child() -> None:
@@ -90,7 +89,7 @@ def _after_fork_in_child() -> None:
     for daemon in list(_daemons):
         daemon._forked()
     for driver in list(_drivers.values()):
-        driver.hub.forked()
+        driver.forked()
     _daemons.clear()
     _drivers.clear()
 

@@ -35,6 +35,9 @@ __all__ = [
 
 logger = logging.getLogger("pymhd")
 
+_LOST = "lines for the log were lost"
+# So often in a row the thread may fail before it gives up.
+_FAILURES = 3
 # So many lines may wait to be logged, as in C; more are counted.
 _LINES = 256
 # So many of them with their exceptions, which keep alive whatever their frames refer
@@ -78,7 +81,8 @@ class _Waiting:
 _later = _Waiting()
 # Guards the two below; reentrant, for a signal handler that stops a daemon.
 _lock = threading.RLock()
-_users = 0
+# The daemons that may log. To enter one twice, or remove it twice, does no harm.
+_users: set[object] = set()
 _thread: threading.Thread | None = None
 
 
@@ -162,44 +166,72 @@ def _drain() -> None:
 
 
 def _run() -> None:
+    global _thread
     own = threading.current_thread()
-    while _thread is own:
-        lib.pymhd_log_wait()
-        _drain()
+    failures = 0
+    while _thread is own and failures < _FAILURES:
+        try:
+            lib.pymhd_log_wait()
+            _drain()
+            failures = 0
+        except BaseException as error:  # memory is short
+            failures += 1
+            log(logging.CRITICAL, _LOST, error)
+    if failures == _FAILURES:
+        log(logging.CRITICAL, "what libmicrohttpd logs is told no more")
+        with _lock:
+            _thread = None if _thread is own else _thread
 
 
-def start() -> None:
-    """Count a daemon that may log from now on."""
-    global _users, _thread
+def start(daemon: object) -> None:
+    """Have a thread log what a daemon has to log later."""
+    global _thread
     with _lock:
-        _users += 1
+        _users.add(daemon)
         if _thread is None:
-            _thread = threading.Thread(target=_run, name="pymhd-log", daemon=True)
+            thread = threading.Thread(target=_run, name="pymhd-log", daemon=True)
+            _thread = thread
             try:
-                _thread.start()
+                thread.start()
             except BaseException:
-                _users, _thread = _users - 1, None
+                _thread = None
+                lib.pymhd_log_wake()  # in case that it has begun
                 raise
 
 
-def stop() -> None:
-    """Count a daemon that has ended; with the last one the thread ends, drained."""
-    global _users, _thread
+def stop(daemon: object) -> None:
+    """Forget a daemon that has ended; with the last one the thread ends, drained."""
+    global _thread
     with _lock:
-        _users -= 1
+        _users.discard(daemon)
         if _users or _thread is None:
             return
-        thread, _thread = _thread, None
-        lib.pymhd_log_wake()
-        # Under the lock, so that there is never a second one to be woken instead; not
-        # for ever: a handler of the user's logging may be what hangs.
-        if thread is not threading.current_thread():
-            thread.join(timeout=1)
-    _drain()
+        thread = _thread
+        try:
+            _end(thread)
+        except BaseException:  # a signal handler's
+            _thread = None
+            lib.pymhd_log_wake()
+            raise
+    try:
+        _drain()
+    except Exception as error:
+        log(logging.CRITICAL, _LOST, error)
+
+
+def _end(thread: threading.Thread) -> None:
+    global _thread
+    _thread = None
+    lib.pymhd_log_wake()
+    # Under the lock, so that there is never a second one to be woken instead; not
+    # for ever: a handler of the user's logging may be what hangs.
+    if thread is not threading.current_thread():
+        thread.join(timeout=1)
 
 
 def forked() -> None:
     """Begin anew in a fork's child, which has none of the parent's threads."""
-    global _users, _thread, _lock, _later
-    _users, _thread = 0, None
+    global _thread, _lock, _later
+    _users.clear()
+    _thread = None
     _lock, _later = threading.RLock(), _Waiting()

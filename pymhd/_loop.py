@@ -30,7 +30,8 @@ class Loop:
         Handlers and protocols run inside, on the calling thread; a KeyboardInterrupt
         or SystemExit of theirs is raised here. It waits for something to do, and may
         return before. If a signal handler raises meanwhile, in none of them, requests
-        may be answered 503, and the connections of protocols aborted.
+        may be answered 503, and the connections of protocols aborted. Any other
+        exception here means that the daemon has failed: it serves no more.
 
         Args:
             timeout: Seconds to wait at most; None: without a limit.
@@ -40,6 +41,7 @@ class Loop:
 
         Raises:
             TypeError, ValueError: The timeout is no number of seconds.
+            DaemonError: It has failed before.
             StateError: It has not been started, is run by threads, or another call of
                 run() is under way.
 

@@ -7,6 +7,7 @@ import importlib
 import signal
 import socket
 import sys
+import threading
 import traceback
 from types import FrameType
 from typing import Any, Literal
@@ -118,9 +119,21 @@ def _work(options: argparse.Namespace) -> int:
             return 1
         with daemon:
             channel.sendall(READY)
-            while channel.recv(1):
-                pass
+            threading.Thread(
+                target=_stop_at_end_of, args=(channel, daemon), daemon=True
+            ).start()
+            try:
+                daemon.wait()
+            except pymhd.DaemonError:
+                return 1  # which is logged; the supervisor starts another one
     return 0
+
+
+def _stop_at_end_of(channel: socket.socket, daemon: pymhd.Daemon) -> None:
+    with contextlib.suppress(OSError):
+        while channel.recv(1):
+            pass
+    daemon.stop()
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:

@@ -2,7 +2,7 @@
 """The daemon: its options, its start, and its end.
 
 ``stop()`` always returns, and the state moves only forward: new, running, stopping,
-stopped.
+stopped; or failed, when a thread of its own has met an exception.
 """
 
 import enum
@@ -19,14 +19,15 @@ from pymhd import _callbacks, _live, _log
 from pymhd._driver import Driver, OwnThreads, Settings
 from pymhd._exchange import Exchange
 from pymhd._external import External
-from pymhd._latch import Latch, clamped
-from pymhd._listen import Endpoint, duplicate
+from pymhd._green import check_threads
+from pymhd._latch import Claim, Latch, clamped
+from pymhd._listen import Endpoint
 from pymhd._loop import Loop
 from pymhd._modes import choose
 from pymhd._quota import Quota
 from pymhd._sessions import Sessions
 from pymhd._signals import Interrupted, interrupting_signals
-from pymhd.errors import CallError, StartError, StateError
+from pymhd.errors import CallError, DaemonError, StartError, StateError
 from pymhd.handler import Handler, check_handler
 from pymhd.limits import Limits, default_connections
 from pymhd.tls import TLS
@@ -54,6 +55,7 @@ class _State(enum.Enum):
     RUNNING = "is running"
     STOPPING = "is being stopped"
     STOPPED = "has been stopped"
+    FAILED = "has failed"
 
 
 @final
@@ -125,13 +127,17 @@ class Daemon(Loop):
         scheme = "https" if tls else "http"
         self._endpoint = Endpoint(host, port, unix, sock, reuse_port, scheme)
         self._limits = limits or Limits()
-        # Guards _state and _stopper; reentrant, because a signal handler may call
-        # stop() while the same thread is in here. start() holds it while it calls
-        # libmicrohttpd: no callback takes it.
+        # One start() at a time; reentrant, because a signal handler may call stop()
+        # while the same thread is in here. It is held while libmicrohttpd is called:
+        # no callback takes it.
         self._lock = threading.RLock()
         self._state = _State.NEW
-        self._stopper = 0
-        self._stopped = Latch()
+        self._starting = False
+        self._stopper = Claim()
+        self._stopped = Latch()  # stop() is through
+        self._over = Latch()  # wait() has nothing to wait for any more
+        # What has ended one of the drivers, the first of these alone.
+        self._failure: dict[str, BaseException] = {}
         self._drivers: list[Driver] = []
         self._sessions = Sessions()
         self._quota = Quota(self._limits.upgraded)
@@ -141,50 +147,64 @@ class Daemon(Loop):
     def start(self) -> None:
         """Begin to listen and to serve; if it runs already, nothing happens.
 
+        If it raises, nothing is left behind, and it may be called again.
+
         Raises:
             StartError: It could not listen, or libmicrohttpd could not start.
-            StateError: It has been stopped: make another one.
+            StateError: It has been stopped, or has failed: make another one.
+            NotSupportedError: gevent or eventlet has put its own threads in the place
+                of the system's.
         """
+        check_threads()
         with self._lock:
             if self._state is _State.RUNNING:
                 return
-            if self._state is not _State.NEW:
+            if self._state is not _State.NEW or self._starting:
+                state = "is being started" if self._starting else self._state.value
                 raise StateError(
-                    f"this daemon {self._state.value} and cannot start again: make "
-                    "another one"
+                    f"this daemon {state} and cannot start again: make another one"
                 )
-            _log.start()
             try:
                 self._begin()
+            except CallError as error:
+                self._give_up_start()
+                raise StartError(errno.ENOMEM, str(error)) from None
             except BaseException:
-                _log.stop()
+                self._give_up_start()
                 raise
-            if self._state is not _State.NEW:  # stopped by a signal handler meanwhile
-                self._abort_start()
-                _log.stop()
-                return
-            self._state = _State.RUNNING
-            _live.began(self)
 
     def _begin(self) -> None:
-        try:
-            listening = self._endpoint.listen()
-            for connections in self._shares():
-                self._drivers.append(self._make_driver(listening, connections))
-            for driver in self._drivers:
-                driver.begin()
-        except CallError as error:
-            self._abort_start()
-            raise StartError(errno.ENOMEM, str(error)) from None
-        except BaseException:
-            self._abort_start()
-            raise
+        self._starting = True
+        _live.began(self)
+        _log.start(self)
+        listening = self._endpoint.listen()
+        for connections in self._shares():
+            # Known to _give_up_start() before it has acquired anything.
+            driver = self._make_driver(listening, connections)
+            self._drivers.append(driver)
+            driver.open()
+        for driver in self._drivers:
+            driver.begin()
+        if self._state is not _State.NEW:  # stopped by a signal handler meanwhile
+            self._give_up_start()
+            return
+        self._state = _State.RUNNING
+        self._starting = False
+        if self._failure:  # before it was running
+            self._state = _State.FAILED
 
-    def _abort_start(self) -> None:
+    def _give_up_start(self) -> None:
+        """Release everything; once more does no harm."""
+        if self._state is _State.RUNNING:
+            self._state = _State.NEW
         for driver in self._drivers:
             driver.abort()
         self._drivers.clear()
+        self._failure.clear()
         self._endpoint.close()
+        _live.ended(self)
+        _log.stop(self)
+        self._starting = False
 
     def _shares(self) -> list[int]:
         """Divide the connections among the drivers: as many, or fewer, as threads."""
@@ -202,8 +222,7 @@ class Daemon(Loop):
             self._handler, self._sessions, log, self._quota, limits.idle_timeout
         )
         settings = Settings(
-            # libmicrohttpd closes it, so each of its daemons gets one of its own.
-            listen_fd=duplicate(listening),
+            listen_fd=listening.fileno(),
             flags=mode.flags,
             pool=min(mode.pool, connections),
             connections=connections,
@@ -217,7 +236,7 @@ class Daemon(Loop):
             quota=self._quota.counts,
             tls=self._tls,
         )
-        return mode.driver(exchange, settings)
+        return mode.driver(exchange, settings, self._fail)
 
     def _external(self) -> External | None:
         if self._mode.driver is not External:
@@ -227,6 +246,7 @@ class Daemon(Loop):
             )
         if self._state is _State.NEW:
             raise StateError(f"this daemon {self._state.value}: start() it before")
+        self._check_failure()
         if self._state is not _State.RUNNING:
             return None
         return cast("External", self._drivers[0])
@@ -235,7 +255,7 @@ class Daemon(Loop):
 
     @property
     def is_running(self) -> bool:
-        """True from :meth:`start` until :meth:`stop`."""
+        """True from :meth:`start` until :meth:`stop`, or until it has failed."""
         return self._state is _State.RUNNING
 
     @property
@@ -319,17 +339,19 @@ class Daemon(Loop):
         self._sessions.close_own()
         with self._lock:
             if self._state is _State.NEW:
-                self._state = _State.STOPPED
-                self._stopped.open()
+                self._end(_State.STOPPED)
                 return
-            first = self._state is _State.RUNNING
-            if first:
-                self._state = _State.STOPPING
-                self._stopper = threading.get_ident()
-        if first:
-            self._stop(deadline)
-        elif self._stopper != threading.get_ident():
-            self._stopped.wait(max(0.0, deadline - time.monotonic()))
+        try:
+            if self._stopper.take():
+                if not self._stopped.is_open:
+                    self._stop(deadline)
+            else:
+                self._stopped.wait(max(0.0, deadline - time.monotonic()))
+        except BaseException:
+            # A signal handler's, a second Ctrl-C as often as not: it ends at once.
+            if self._stopper.is_own:
+                self._stop(time.monotonic())
+            raise
 
     def _put_off(self, patience: float) -> None:
         for driver in self._drivers:
@@ -343,19 +365,39 @@ class Daemon(Loop):
         )
 
     def _stop(self, deadline: float) -> None:
+        """Stop; once more does no harm."""
+        if self._state is _State.RUNNING:
+            self._state = _State.STOPPING
+        for driver in self._drivers:
+            driver.begin_stop(deadline)
+        margin = deadline + _STOP_MARGIN_SECONDS
+        stuck = sum(not driver.join(margin) for driver in self._drivers)
+        sessions = self._sessions.join(margin)
+        self._report(stuck, sessions)
+        self._end(_State.FAILED if self._failure else _State.STOPPED)
+
+    def _end(self, state: _State) -> None:
+        """Be through; once more does no harm."""
+        self._endpoint.close()
+        self._state = state
+        _live.ended(self)
+        self._over.open()
+        self._stopped.open()
+        _log.stop(self)
+
+    def _fail(self, error: BaseException) -> None:
+        """End everything, since one of the drivers has ended: on its thread."""
+        self._failure.setdefault("first", error)
+        if self._state is _State.RUNNING:
+            self._state = _State.FAILED
         try:
+            message = f"{self!r}: a thread of its own failed; it serves no more"
+            _log.log(logging.CRITICAL, message, error)
             for driver in self._drivers:
-                driver.begin_stop(deadline)
-            margin = deadline + _STOP_MARGIN_SECONDS
-            stuck = sum(not driver.join(margin) for driver in self._drivers)
-            sessions = self._sessions.join(margin)
-            self._report(stuck, sessions)
+                driver.begin_stop(time.monotonic())
         finally:
             self._endpoint.close()
-            self._state = _State.STOPPED
-            _live.ended(self)
-            self._stopped.open()
-            _log.stop()
+            self._over.open()
 
     def _report(self, stuck: int, sessions: list[str]) -> None:
         if stuck:
@@ -377,9 +419,12 @@ class Daemon(Loop):
     def _forked(self) -> None:
         """In a fork's child: this daemon is the parent's."""
         self._lock = threading.RLock()
+        self._starting = False
+        self._failure.clear()
         self._state = _State.STOPPED
-        self._stopped = Latch()
+        self._stopped, self._over = Latch(), Latch()
         self._stopped.open()
+        self._over.open()
         self._endpoint.forget()
 
     # --- wait ---
@@ -397,6 +442,8 @@ class Daemon(Loop):
             False if the timeout passed.
 
         Raises:
+            DaemonError: It has failed: a thread of its own has met an exception,
+                as where memory is short.
             StateError: It has not been started, or has ``threads="external"``.
         """
         if self._state is _State.NEW:
@@ -404,13 +451,24 @@ class Daemon(Loop):
         if self._mode.driver is External:
             raise StateError('with threads="external" run() does it: call that instead')
         timeout = None if timeout is None else clamped(timeout)
+        if not self._wait(timeout):
+            return False
+        self._check_failure()
+        return True
+
+    def _wait(self, timeout: float | None) -> bool:
         if threading.current_thread() is not threading.main_thread():
-            return self._stopped.wait(timeout)
+            return self._over.wait(timeout)
         try:
             with interrupting_signals():
-                return self._stopped.wait(timeout)
+                return self._over.wait(timeout)
         except Interrupted:
             return True
+
+    def _check_failure(self) -> None:
+        """Raise DaemonError if it has failed."""
+        if failure := self._failure.get("first"):
+            raise DaemonError(f"this daemon has failed: {failure!r}") from failure
 
     def __enter__(self) -> Self:
         self.start()

@@ -10,6 +10,7 @@
     ├── StateError(MHDError, RuntimeError)
     │   └── StreamClosedError(StateError, OSError)
     ├── IncompleteReadError(MHDError, EOFError)
+    ├── DaemonError(MHDError)
     └── CallError(MHDError)
 
 Wrong argument types and values are plain ``TypeError`` and ``ValueError``, raised
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CallError",
+    "DaemonError",
     "IncompleteReadError",
     "MHDError",
     "NotSupportedError",
@@ -108,6 +110,15 @@ class IncompleteReadError(MHDError, EOFError):
 
     def __reduce__(self) -> "tuple[type[Self], tuple[bytes, int]]":
         return type(self), (self.partial, self.expected)
+
+
+class DaemonError(MHDError):
+    """The daemon has failed while it ran, and serves no more.
+
+    ``__cause__`` is what a thread of its own has met, which is logged at CRITICAL, too:
+    memory that is short, or a fault of pymhd's. What handlers, sessions and protocols
+    raise is not meant: that is logged, and everything else goes on.
+    """
 
 
 class CallError(MHDError):

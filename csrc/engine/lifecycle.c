@@ -6,6 +6,7 @@
  * call with it can be a use after free.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -70,6 +71,11 @@ pymhd_daemon_new (int64_t owner)
   daemon->listening.fd = daemon->listening.mhd_epoll_fd = -1;
   daemon->poller.fd = daemon->wakeup.fd = daemon->life.stop.fd = -1;
   init_locks (daemon);
+  if (! hub_open (daemon))
+  {
+    free (daemon);
+    return NULL;
+  }
   (void) pthread_mutex_lock (&lock);
   daemon->next = daemons;
   if (NULL != daemon->next)
@@ -160,7 +166,7 @@ start (struct pymhd_daemon *daemon,
                            MHD_OPTION_NOTIFY_CONNECTION,
                            &client_notify, (void *) daemon,
                            MHD_OPTION_LISTEN_SOCKET,
-                           settings->listen_fd,
+                           daemon->listen_fd,
                            MHD_OPTION_CONNECTION_LIMIT,
                            settings->connections,
                            MHD_OPTION_PER_IP_CONNECTION_LIMIT,
@@ -198,15 +204,47 @@ close_if_same (int fd,
 }
 
 
+/* libmicrohttpd closes the descriptor that it is given, so each daemon has a
+   duplicate.  A fork's child knows it before libmicrohttpd does. */
+static int
+duplicate_listening (struct pymhd_daemon *daemon,
+                     int fd)
+{
+  daemon->listening.fd = fcntl (fd, F_DUPFD_CLOEXEC, 0);
+  return -1 == daemon->listening.fd ? errno : 0;
+}
+
+
+/* Has libmicrohttpd run; 0 or an errno. */
+static int
+start_mhd (struct pymhd_daemon *daemon,
+           const struct pymhd_settings *settings)
+{
+  struct stat before = { 0 };
+  int error;
+
+  (void) fstat (daemon->listening.fd, &before);
+  errno = 0;
+  daemon->mhd = start (daemon, settings);
+  if (NULL == daemon->mhd)
+  {
+    error = 0 == errno ? EINVAL : errno;
+    close_if_same (daemon->listening.fd, &before);
+    daemon->listening.fd = -1;
+    return error;
+  }
+  daemon->listening.mhd_epoll_fd = mhd_epoll_fd (daemon);
+  return config_calls_back (&daemon->config) ? 0 : pump_drive (daemon);
+}
+
+
 /* A thread of Python's; from libmicrohttpd's own threads callbacks may enter Python
-   before it returns.  Takes the listening descriptor over, also
-   if it fails.  0, or an errno; pymhd_daemon_reason() then has libmicrohttpd's
-   words. */
+   before it returns.  The listening descriptor stays the caller's.  0, or an errno;
+   pymhd_daemon_reason() then has libmicrohttpd's words. */
 int
 pymhd_daemon_start (struct pymhd_daemon *daemon,
                     const struct pymhd_settings *settings)
 {
-  struct stat before = { 0 };
   int error;
 
   response_drain ();
@@ -221,24 +259,12 @@ pymhd_daemon_start (struct pymhd_daemon *daemon,
   error = wakeup_open (&daemon->life.stop);
   if (0 == error)
     error = pump_open (daemon);
-  (void) fstat (settings->listen_fd, &before);
   if (0 == error)
     error = make_refusals (daemon) ? 0 : ENOMEM;
   if (0 == error)
-  {
-    errno = 0;
-    daemon->mhd = start (daemon, settings);
-    if (NULL == daemon->mhd)
-      error = 0 == errno ? EINVAL : errno;
-  }
-  if (NULL == daemon->mhd)
-    close_if_same (settings->listen_fd, &before);
-  else
-  {
-    daemon->listening.fd = settings->listen_fd;
-    daemon->listening.mhd_epoll_fd = mhd_epoll_fd (daemon);
-    error = config_calls_back (&daemon->config) ? 0 : pump_drive (daemon);
-  }
+    error = duplicate_listening (daemon, settings->listen_fd);
+  if (0 == error)
+    error = start_mhd (daemon, settings);
   if (0 != error)
     pymhd_daemon_stop (daemon);
   return error;

@@ -71,11 +71,8 @@ pump_woken (struct watcher *watcher,
 int
 pump_open (struct pymhd_daemon *daemon)
 {
-  int error;
+  int error = poller_open (&daemon->poller);
 
-  if (! hub_open (daemon))
-    return ENOMEM;
-  error = poller_open (&daemon->poller);
   if (0 == error)
     error = wakeup_open (&daemon->wakeup);
   if (0 != error)

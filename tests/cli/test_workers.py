@@ -244,6 +244,34 @@ def test_a_worker_that_is_killed_takes_only_its_own_connections(app: Path) -> No
         eventually(lambda: served.pid() == other, "an answer of the next worker")
 
 
+def test_a_worker_whose_daemon_fails_ends_and_is_replaced(app: Path) -> None:
+    """It says what has happened, and its status is not 0."""
+    app.write_text(
+        APP.replace(
+            'if request.path == "/slow":',
+            'if request.path == "/break":\n'
+            "        def fail(timeout_ms):\n"
+            '            raise MemoryError("injected")\n'
+            "        (driver,) = pymhd._live._drivers.values()\n"
+            "        driver.hub.pump = fail\n"
+            '    if request.path == "/slow":',
+        )
+    )
+    with running(1) as served:
+        (worker,) = served.children()
+        with served.connect() as sock:
+            sock.sendall(LAST_GET.replace(b"/ ", b"/break ", 1))
+            lines = [served.line()]
+            while not lines[-1].startswith("worker "):
+                lines.append(served.line())
+        assert any("has failed" in line for line in lines)
+        assert "MemoryError: injected\n" in lines
+        assert lines[-1].startswith(f"worker {worker} ended with status 1; ")
+        eventually(lambda: served.children() not in (set(), {worker}), "the next one")
+        (other,) = served.children()
+        eventually(lambda: served.pid() == other, "an answer of the next worker")
+
+
 def test_workers_that_end_over_and_over_start_later_and_later(app: Path) -> None:
     """Not as fast as the machine can."""
     with running(1) as served:

@@ -229,7 +229,7 @@ def test_the_tables_are_empty_after_stop(mode: Mode) -> None:
                 read_head(sock)
         assert tables_are_empty()
         assert (daemon.connections, daemon.upgraded) == (0, 0)
-        assert _log._users == 0
+        assert not _log._users
         assert _log._thread is None
 
 

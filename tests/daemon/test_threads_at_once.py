@@ -18,7 +18,7 @@ from live import TIMEOUT, Serve, at_once, hello, logged_errors, upgrade_request
 from messages import LAST_GET, ask, body_of, fields_of, status_of
 
 import pymhd
-from pymhd import _live, _stream
+from pymhd import _stream
 from pymhd._exchange import Exchange
 from pymhd._listen import Endpoint
 
@@ -44,20 +44,6 @@ def test_the_gil_stays_as_the_interpreter_was_built() -> None:
     )
     without = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
     assert (done.stdout, done.stderr) == (f"{not without}\n", "")
-
-
-def test_a_number_that_was_counted_twice_is_given_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Else csrc would call the driver of another daemon."""
-    monkeypatch.setattr(_live, "_owners", iter([7, 7, 7, 8]))
-    drivers: list[Any] = [object(), object()]
-    numbers = [_live.register(driver) for driver in drivers]
-    try:
-        assert [_live.driver(number) for number in numbers] == drivers
-    finally:
-        for number in numbers:
-            _live.unregister(number)
 
 
 def test_only_one_thread_closes_what_listens() -> None:
