@@ -265,8 +265,9 @@ class Stream:
         called, which lingers and says CLOSE as ever, or :meth:`Daemon.stop`. So keep
         the stream as long as the descriptor: when the last reference to it goes, there
         is a ResourceWarning and the connection is closed. Over TLS the descriptor is
-        one end of a socket pair, which speaks plain text. An idle timeout goes on only
-        where the kernel knows when bytes have moved: over TCP.
+        one end of a socket pair, which speaks plain text, and with it the connection
+        ends. An idle timeout goes on only where the kernel knows when bytes have moved:
+        over TCP.
 
         Returns:
             The descriptor; it blocks, unless :meth:`settimeout` was called.

@@ -42,7 +42,7 @@ set_earliest (struct pymhd_daemon *daemon)
 }
 
 
-/* Any thread: gives a session, once, a limit in milliseconds. */
+/* Any thread: gives a session a limit in milliseconds; 0 takes it away. */
 void
 pymhd_session_limit (int64_t token,
                      int64_t limit_ms)
@@ -58,7 +58,9 @@ pymhd_session_limit (int64_t token,
     session->limit_ms = limit_ms;
     session->active_ms = monotonic_ms ();
     session->due_ms = session->active_ms + limit_ms;
-    if (! due_put (&daemon->sessions.due, session))
+    if (0 == limit_ms)
+      due_remove (&daemon->sessions.due, session);
+    else if (! due_put (&daemon->sessions.due, session))
     {
       log_line ("an upgraded connection was closed at once: out of memory");
       session_close_locked (session);
