@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Build ``pymhd._mhd``: the header's version, the declarations that fit it, ``ffi``.
+"""Build ``pymhd._native._mhd``: the header's version, and the declarations that fit it.
 
 ``CC``, ``CPPFLAGS``, ``CFLAGS``, ``LDFLAGS`` and ``PKG_CONFIG_PATH`` choose another
 copy of the library: here, as in setuptools, flags stand before those of pkg-config.
@@ -139,7 +139,7 @@ def build() -> FFI:
     for header in called:
         ffi.cdef('extern "Python+C" {' + bare(header) + "}")
     ffi.set_source(
-        "pymhd._mhd",
+        "pymhd._native._mhd",
         "".join(
             f'#include "{header.removeprefix("csrc/")}"\n'
             for header in [*offered, *called]

@@ -15,7 +15,7 @@ from clients import HERE, Sample
 from competitors import PEERS_PYTHON
 from loads import LOADS
 
-from pymhd._library import lib, to_str
+from pymhd._native.library import lib, to_str
 
 PEERS = (
     *("bjoern", "fastwsgi", "socketify", "granian", "uvicorn", "aiohttp"),

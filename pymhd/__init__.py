@@ -6,7 +6,7 @@ the ``microhttpd.h`` that this was built against, under its C name, and
 ``MHD_response_for_upgrade``.
 """
 
-from pymhd._library import ffi, lib
+from pymhd._native.library import ffi, lib
 from pymhd.daemon import Daemon, Polling, Threads
 from pymhd.errors import (
     CallError,

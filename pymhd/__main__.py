@@ -5,8 +5,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pymhd import __version__, _connect, _demo, _serve
-from pymhd._library import lib, to_str
+from pymhd import __version__
+from pymhd._cli import connect, demo, serve
+from pymhd._native.library import lib, to_str
 
 
 def _versions() -> str:
@@ -22,15 +23,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="store_true", help="print the versions")
     commands = parser.add_subparsers(title="commands")
-    demo = commands.add_parser("demo", help="start a small server to try things on")
-    _demo.add_arguments(demo)
-    demo.set_defaults(run=_demo.run)
-    serve = commands.add_parser("serve", help="serve a handler in worker processes")
-    _serve.add_arguments(serve)
-    serve.set_defaults(run=_serve.run)
-    connect = commands.add_parser("connect", help="talk to an upgraded connection")
-    _connect.add_arguments(connect)
-    connect.set_defaults(run=_connect.run)
+    parser_of = commands.add_parser(
+        "demo", help="start a small server to try things on"
+    )
+    demo.add_arguments(parser_of)
+    parser_of.set_defaults(run=demo.run)
+    parser_of = commands.add_parser("serve", help="serve a handler in worker processes")
+    serve.add_arguments(parser_of)
+    parser_of.set_defaults(run=serve.run)
+    parser_of = commands.add_parser("connect", help="talk to an upgraded connection")
+    connect.add_arguments(parser_of)
+    parser_of.set_defaults(run=connect.run)
 
     options = parser.parse_args(arguments)
     if options.version:

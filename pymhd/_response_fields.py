@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import TypeAlias
 
-from pymhd._library import lib, packed_version
+from pymhd._native.library import lib, packed_version
 from pymhd.headers import Headers, check_field, tokens
 
 __all__ = [

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Self
 
 from pymhd import _blame
-from pymhd._library import lib
+from pymhd._native.library import lib
 from pymhd.errors import StateError, StreamClosedError
 from pymhd.request import Request
 

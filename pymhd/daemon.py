@@ -15,18 +15,19 @@ import threading
 import time
 from typing import Literal, Self, cast, final
 
-from pymhd import _callbacks, _live, _log
-from pymhd._driver import Driver, OwnThreads, Settings
-from pymhd._exchange import Exchange
-from pymhd._external import External
-from pymhd._green import check_threads
-from pymhd._latch import Claim, Latch, clamped
-from pymhd._listen import Endpoint
-from pymhd._loop import Loop
-from pymhd._modes import choose
-from pymhd._quota import Quota
-from pymhd._sessions import Sessions
-from pymhd._signals import Interrupted, interrupting_signals
+from pymhd._engine import callbacks, running
+from pymhd._engine.dispatcher import Exchange
+from pymhd._engine.driver import Driver, OwnThreads, Settings
+from pymhd._engine.endpoint import Endpoint
+from pymhd._engine.external import External
+from pymhd._engine.green import check_threads
+from pymhd._engine.latch import Claim, Latch, clamped
+from pymhd._engine.loop import Loop
+from pymhd._engine.modes import choose
+from pymhd._engine.quota import Quota
+from pymhd._engine.sessions import Sessions
+from pymhd._engine.signals import Interrupted, interrupting_signals
+from pymhd._native import logs
 from pymhd.errors import CallError, DaemonError, StartError, StateError
 from pymhd.handler import Handler, check_handler
 from pymhd.limits import Limits, default_connections
@@ -40,7 +41,7 @@ Threads = int | Literal["per-connection", "external"]
 Polling = Literal["select", "poll", "epoll", "auto"]
 """How threads of libmicrohttpd's own wait: see :class:`Daemon`."""
 
-assert _callbacks  # imported for the functions that it registers
+assert callbacks  # imported for the functions that it registers
 
 _STACK_BYTES = 8 << 20
 # Of an upgraded connection: libmicrohttpd's and ours; over TLS both have pairs.
@@ -175,8 +176,8 @@ class Daemon(Loop):
 
     def _begin(self) -> None:
         self._starting = True
-        _live.began(self)
-        _log.start(self)
+        running.began(self)
+        logs.start(self)
         listening = self._endpoint.listen()
         for connections in self._shares():
             # Known to _give_up_start() before it has acquired anything.
@@ -202,8 +203,8 @@ class Daemon(Loop):
         self._drivers.clear()
         self._failure.clear()
         self._endpoint.close()
-        _live.ended(self)
-        _log.stop(self)
+        running.ended(self)
+        logs.stop(self)
         self._starting = False
 
     def _shares(self) -> list[int]:
@@ -217,7 +218,7 @@ class Daemon(Loop):
     def _make_driver(self, listening: socket.socket, connections: int) -> Driver:
         limits = self._limits
         mode = self._mode
-        log = _log.report_later if mode.driver is OwnThreads else _log.report
+        log = logs.report_later if mode.driver is OwnThreads else logs.report
         exchange = Exchange(
             self._handler, self._sessions, log, self._quota, limits.idle_timeout
         )
@@ -380,10 +381,10 @@ class Daemon(Loop):
         """Be through; once more does no harm."""
         self._endpoint.close()
         self._state = state
-        _live.ended(self)
+        running.ended(self)
         self._over.open()
         self._stopped.open()
-        _log.stop(self)
+        logs.stop(self)
 
     def _fail(self, error: BaseException) -> None:
         """End everything, since one of the drivers has ended: on its thread."""
@@ -392,7 +393,7 @@ class Daemon(Loop):
             self._state = _State.FAILED
         try:
             message = f"{self!r}: a thread of its own failed; it serves no more"
-            _log.log(logging.CRITICAL, message, error)
+            logs.log(logging.CRITICAL, message, error)
             for driver in self._drivers:
                 driver.begin_stop(time.monotonic())
         finally:
@@ -401,15 +402,15 @@ class Daemon(Loop):
 
     def _report(self, stuck: int, sessions: list[str]) -> None:
         if stuck:
-            _log.log(
+            logs.log(
                 logging.WARNING,
                 f"stop(): {stuck} of {len(self._drivers)} threads that serve "
                 f"connections did not end in time: a handler blocks, "
-                f"{_log.name_of(self._handler)}(); libmicrohttpd is stopped when it "
+                f"{logs.name_of(self._handler)}(); libmicrohttpd is stopped when it "
                 "returns",
             )
         if sessions:
-            _log.log(
+            logs.log(
                 logging.WARNING,
                 f"stop(): {len(sessions)} upgraded connections were cut, because "
                 f"{', '.join(f'{name}()' for name in sorted(set(sessions)))} did not "

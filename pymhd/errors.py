@@ -22,12 +22,12 @@ before C is called. What a peer does to its connection arrives as the ``OSError`
 import errno
 from typing import TYPE_CHECKING, TypeVar
 
-from pymhd._library import ffi
+from pymhd._native.library import ffi
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from pymhd._mhd import CData
+    from pymhd._native._mhd import CData
 
     C = TypeVar("C", bound=CData)
 

@@ -15,17 +15,17 @@ from collections.abc import Iterable
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Self, final
 
-from pymhd import _log
-from pymhd._buffered import takes_data
-from pymhd._layouts import COLLECTED, HIGH_WATER, LOW_WATER
-from pymhd._library import lib
+from pymhd._hub.buffered import takes_data
+from pymhd._native import logs
+from pymhd._native.layouts import COLLECTED, HIGH_WATER, LOW_WATER
+from pymhd._native.library import lib
 from pymhd.errors import StreamClosedError, StreamNotSupportedError
 from pymhd.tls import NO_HALF_CLOSE
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-    from pymhd._hub import Hub
+    from pymhd._hub.hub import Hub
     from pymhd.request import Request
 
 __all__ = ["Protocol", "Transport", "broadcast"]
@@ -210,7 +210,7 @@ class Transport:
         if self._place == GONE:
             self._ignored += 1
             if self._ignored == _WARN_AT:
-                _log.log(
+                logs.log(
                     logging.WARNING,
                     "what is written to a connection that has ended is ignored: "
                     f"{self!r}",

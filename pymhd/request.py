@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import final
 from urllib.parse import unquote_to_bytes
 
-from pymhd._layouts import ALONG, CLIENT, FIELDS, METHOD, TARGET, VERSION
+from pymhd._native.layouts import ALONG, CLIENT, FIELDS, METHOD, TARGET, VERSION
 from pymhd.errors import StateError
 from pymhd.headers import Headers, Query, tokens
 from pymhd.tls import TLSInfo

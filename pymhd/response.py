@@ -11,10 +11,10 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias, final
 
-from pymhd import _lent
-from pymhd._buffered import takes_data
-from pymhd._layouts import ALONG
-from pymhd._library import ffi, lib, owned
+from pymhd._hub.buffered import takes_data
+from pymhd._native import zero_copy
+from pymhd._native.layouts import ALONG
+from pymhd._native.library import ffi, lib, owned
 from pymhd._response_fields import (
     PLAIN,
     PLAIN_TEXT,
@@ -32,7 +32,7 @@ from pymhd.headers import Headers, check_field, check_protocols, tokens
 from pymhd.limits import check_idle_timeout
 
 if TYPE_CHECKING:
-    from pymhd._mhd import SharedResponsePtr
+    from pymhd._native._mhd import SharedResponsePtr
     from pymhd.upgrade import Upgraded
 
 __all__ = ["Response"]
@@ -51,7 +51,7 @@ def forked() -> None:
     """Make the lock anew in a fork's child, where nobody would release it."""
     global _lock
     _lock = threading.RLock()
-    _lent.forked()
+    zero_copy.forked()
 
 
 def _to_bytes(body: Body) -> bytes:
@@ -364,7 +364,7 @@ class Response:
             if self._along:
                 pointer = lib.pymhd_response_new(self._status, body, *described)
             else:
-                lent = _lent.lend(body)
+                lent = zero_copy.lend(body)
                 pointer = lib.pymhd_response_new_lent(self._status, lent, *described)
             function = "MHD_create_response_from_buffer"
         return owned(check_ptr(pointer, function), lib.pymhd_response_unref)

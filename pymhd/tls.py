@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
-from pymhd._library import ffi, lib, to_str
+from pymhd._native.library import ffi, lib, to_str
 from pymhd.errors import NotSupportedError
 
 __all__ = ["TLS", "TLSInfo"]

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, final
 
-from pymhd._library import lib
+from pymhd._native.library import lib
 from pymhd._stream import Stream
 from pymhd._stream_io import make_file
 from pymhd.errors import IncompleteReadError, StreamNotSupportedError

@@ -16,7 +16,7 @@ from marks import needs_own_threads
 from sessions import Pair, Pairs
 
 import pymhd
-from pymhd import _live
+from pymhd._engine import running
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     gc.collect()
     eventually(lambda: pymhd.lib.pymhd_sessions_live() == 0, "the end of sessions")
-    eventually(lambda: not _live._drivers, "the end of drivers")
+    eventually(lambda: not running._drivers, "the end of drivers")
     eventually(lambda: _threads_of_the_process() <= tasks, "the end of threads")
     assert [t.name for t in threading.enumerate() if t.name.startswith("pymhd")] == []
     left = {fd for fd in _descriptors() - before if not fd.endswith("gone")}

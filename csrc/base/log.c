@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Log lines, from any thread and under any of libmicrohttpd's locks: into a
- * bounded ring, without Python.  pymhd/_log.py takes them out.
+ * bounded ring, without Python.  pymhd/_native/logs.py takes them out.
  */
 #include <pthread.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What pymhd/_layouts.py packs and unpacks by itself has the same layout
+ * What pymhd/_native/layouts.py packs and unpacks by itself has the same layout
  * everywhere: also where integers of 64 bits are aligned to 4 bytes, as on i386.
  * Python compares the offsets with its own when it is imported; that there is no
  * padding but what is written down holds here, when this is compiled.

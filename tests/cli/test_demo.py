@@ -142,7 +142,7 @@ def test_a_command_names_the_folders_that_python_would_not_find(
         sys.meta_path[:] = [f for f in sys.meta_path if "editable" not in repr(f)]
         sys.path[:] = [p for p in sys.path if p != sys.argv[2]]
         sys.path.insert(0, sys.argv[1])
-        from pymhd._command import command
+        from pymhd._cli.command import command
         print(command("--version"))
     """
     source = str(Path(pymhd.__file__).parent.parent)

@@ -14,10 +14,10 @@ THREADED: list[Mode] = [m for m in ALL_MODES if "external" not in str(m)]
 
 # Where it may strike: in every driver's Python, in the pump's, in the hub's.
 PLACES = {
-    "before a turn": "pymhd._hub.Hub.pump",
-    "at the hub's events": "pymhd._hub.Hub.deliver",
-    "at what was put out": "pymhd._hub.Hub.flush",
-    "before it sleeps": "pymhd._hub.Hub.sleep",
+    "before a turn": "pymhd._hub.hub.Hub.pump",
+    "at the hub's events": "pymhd._hub.hub.Hub.deliver",
+    "at what was put out": "pymhd._hub.hub.Hub.flush",
+    "before it sleeps": "pymhd._hub.hub.Hub.sleep",
     "in one of them": "",
 }
 
@@ -114,7 +114,7 @@ except pymhd.DaemonError:
 daemon.stop()
 daemon.stop()
 assert not daemon.is_running
-assert not pymhd._live._drivers and not pymhd._live._daemons
+assert not pymhd._engine.running._drivers and not pymhd._engine.running._daemons
 assert [t.name for t in threading.enumerate() if t.name.startswith("pymhd")] == []
 assert pymhd.lib.pymhd_sessions_live() == 0
 assert daemon.connections == 0
@@ -138,13 +138,13 @@ def test_a_failure_at_the_very_end_is_told_and_stop_returns(mode: Mode) -> None:
         assert isinstance(waited.get(timeout=10), pymhd.DaemonError)
         waiter.join()
         assert "CRITICAL" in {r.levelname for r in records}
-        assert not pymhd._live._drivers and not pymhd._live._daemons
+        assert not pymhd._engine.running._drivers and not pymhd._engine.running._daemons
         assert read_to_end(talking) == b""
         talking.close()
         print("it ends")
     """
     program = PROGRAM.format(
-        mode=mode, place="pymhd._hub.Hub.end", then=textwrap.dedent(then)
+        mode=mode, place="pymhd._hub.hub.Hub.end", then=textwrap.dedent(then)
     )
     assert run_program(program, []) == (0, "it ends\n", "")
 
@@ -178,7 +178,7 @@ def handler(number, frame):
 
 @pytest.mark.parametrize("mode", ["external", "external select"])
 @pytest.mark.parametrize(
-    "place", ["pymhd._external.External._turn", "pymhd._hub.Hub.pump"]
+    "place", ["pymhd._engine.external.External._turn", "pymhd._hub.hub.Hub.pump"]
 )
 def test_a_loop_of_somebodys_own_is_told_by_run(mode: Mode, place: str) -> None:
     """What has happened is raised there; from then on it is a DaemonError."""
@@ -201,7 +201,7 @@ def test_a_loop_of_somebodys_own_is_told_by_run(mode: Mode, place: str) -> None:
         except ConnectionRefusedError:
             print("refused")
         daemon.stop()
-        assert not pymhd._live._drivers and not pymhd._live._daemons
+        assert not pymhd._engine.running._drivers and not pymhd._engine.running._daemons
     """
     program = LOOP.format(mode=mode, place=place, error='MemoryError("injected")')
     status, out, errors = run_program(program + textwrap.dedent(code), [])
@@ -229,7 +229,7 @@ def test_a_loop_goes_on_after_what_a_signal_handler_has_raised(error: str) -> No
             eventually(switched)
         daemon.stop()
     """
-    program = LOOP.format(mode="external", place="pymhd._hub.Hub.pump", error=error)
+    program = LOOP.format(mode="external", place="pymhd._hub.hub.Hub.pump", error=error)
     status, out, errors = run_program(program + textwrap.dedent(code), [])
     assert (status, out, errors) == (0, "raised\n", "")
 
@@ -238,22 +238,22 @@ def test_a_log_thread_that_fails_says_so_and_daemons_go_on() -> None:
     """Whom they serve does not depend on what is logged."""
     code = """
         logging.getLogger("pymhd").addHandler(logging.StreamHandler(sys.stdout))
-        real = pymhd._log._drain
+        real = pymhd._native.logs._drain
         def broken():
             raise MemoryError("injected")
         with pymhd.Daemon(hello) as daemon:
-            pymhd._log._drain = broken
-            thread = pymhd._log._thread
+            pymhd._native.logs._drain = broken
+            thread = pymhd._native.logs._thread
             def ends():
-                pymhd._log.report_later("a line")
+                pymhd._native.logs.report_later("a line")
                 return not thread.is_alive()
             eventually(ends)
-            pymhd._log._drain = real
+            pymhd._native.logs._drain = real
             with connect(daemon) as sock:
                 sock.sendall(GET)
                 assert read_head(sock).startswith(b"HTTP/1.1 200 ")
             with pymhd.Daemon(hello):  # has one again
-                assert pymhd._log._thread.is_alive()
+                assert pymhd._native.logs._thread.is_alive()
         print("end")
     """
     status, out, errors = run_program(code, [])

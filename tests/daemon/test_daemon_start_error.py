@@ -15,7 +15,7 @@ from marks import each_mode
 from messages import ask
 
 import pymhd
-from pymhd import _driver
+from pymhd._engine import driver
 
 
 @each_mode
@@ -132,6 +132,6 @@ def test_a_start_for_which_memory_is_short_leaves_nothing(
     def no_memory(tls: object) -> NoReturn:
         raise MemoryError
 
-    monkeypatch.setattr(_driver, "_strings", no_memory)
+    monkeypatch.setattr(driver, "_strings", no_memory)
     with pytest.raises(MemoryError):
         pymhd.Daemon(hello, **in_mode(mode)).start()

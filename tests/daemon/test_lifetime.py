@@ -30,7 +30,8 @@ from live import (
 from marks import each_mode
 
 import pymhd
-from pymhd import _live, _log
+from pymhd._engine import running
+from pymhd._native import logs
 
 
 def is_dead(ghost: "weakref.ref[object]") -> bool:
@@ -42,8 +43,8 @@ def is_dead(ghost: "weakref.ref[object]") -> bool:
 def tables_are_empty() -> bool:
     """Tell whether nothing is left of any daemon."""
     return (
-        not _live._drivers
-        and not _live._daemons
+        not running._drivers
+        and not running._daemons
         and pymhd.lib.pymhd_sessions_live() == 0
     )
 
@@ -219,8 +220,8 @@ def test_the_tables_are_empty_after_stop(mode: Mode) -> None:
     )
     with contextlib.ExitStack() as stack:
         with daemon:
-            assert len(_live._drivers) == (mode if mode == 3 else 1)
-            assert _live._daemons == {daemon}
+            assert len(running._drivers) == (mode if mode == 3 else 1)
+            assert running._daemons == {daemon}
             for _ in range(5):
                 stack.enter_context(upgraded(daemon))
                 upgraded(daemon).close()
@@ -229,8 +230,8 @@ def test_the_tables_are_empty_after_stop(mode: Mode) -> None:
                 read_head(sock)
         assert tables_are_empty()
         assert (daemon.connections, daemon.upgraded) == (0, 0)
-        assert not _log._users
-        assert _log._thread is None
+        assert not logs._users
+        assert logs._thread is None
 
 
 @each_mode

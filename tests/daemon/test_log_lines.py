@@ -23,7 +23,7 @@ from live import (
 from marks import every_mode
 
 import pymhd
-from pymhd import _log
+from pymhd._native import logs
 
 # Line breaks of each kind, escape sequences of terminals, turns of direction.
 HOSTILE = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\x00\x07\x1b\x7f\x9b\u202e\ud800"
@@ -32,7 +32,7 @@ HOSTILE = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\x00\x07\x1b\x7f\x9b\u202e\ud
 @given(st.text())
 def test_every_text_becomes_one_line_that_can_be_printed(text: str) -> None:
     """What can be printed stays as it is."""
-    line = _log.escape(text)
+    line = logs.escape(text)
     assert line.isprintable()
     assert len(line.splitlines()) <= 1
     line.encode()
@@ -45,7 +45,7 @@ def test_no_character_forges_a_line(
     character: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """From none of our own messages."""
-    _log.report(f"a{character}b")
+    logs.report(f"a{character}b")
     (record,) = caplog.records
     message = record.getMessage()
     assert message.isprintable()
@@ -88,8 +88,8 @@ def test_a_line_in_the_ring_cannot_break(
             pymhd.ffi.memmove(buffer, line, len(line))
             return len(line)
 
-    monkeypatch.setattr(_log, "lib", Ring())
-    _log._drain()
+    monkeypatch.setattr(logs, "lib", Ring())
+    logs._drain()
     (record,) = caplog.records
     assert record.getMessage() == r"a\n\x1b\x85\u2028" + "\ufffdb"
 
@@ -118,7 +118,7 @@ def test_what_waits_to_be_logged_is_bounded_and_counted(
         try:
             raise ValueError(f"number {len(alive)}\n of many")
         except ValueError as error:
-            _log.report_later("it failed", error)
+            logs.report_later("it failed", error)
 
     serve(lambda request: pymhd.Response())  # so that the thread runs
     logger = logging.getLogger("pymhd")
@@ -130,7 +130,7 @@ def test_what_waits_to_be_logged_is_bounded_and_counted(
             fail()
         gc.collect()
         assert 16 <= sum(body() is not None for body in alive) <= 17
-        assert len(_log._later._lines) == 256
+        assert len(logs._later._lines) == 256
     finally:
         go.set()
         logger.removeFilter(block)
@@ -173,8 +173,8 @@ def test_a_repr_that_fails_is_named_by_its_class() -> None:
         def __repr__(self) -> str:
             raise RuntimeError("repr")
 
-    assert _log.describe(Unprintable()) == "Unprintable"
-    assert _log.describe(ValueError("x")) == "ValueError('x')"
+    assert logs.describe(Unprintable()) == "Unprintable"
+    assert logs.describe(ValueError("x")) == "ValueError('x')"
 
 
 def test_an_upgraded_connections_end_is_one_line(

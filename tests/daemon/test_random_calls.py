@@ -43,7 +43,7 @@ from live import (
 from messages import get
 
 import pymhd
-from pymhd import _live
+from pymhd._engine import running
 
 THREADS = 3
 Way = Literal["thread", "inline", "hub"]
@@ -442,7 +442,11 @@ class Calls(RuleBasedStateMachine):
 
 def in_use() -> tuple[int, ...]:
     """Count what must be as many before as after."""
-    tables = len(_live._drivers), len(_live._daemons), pymhd.lib.pymhd_sessions_live()
+    tables = (
+        len(running._drivers),
+        len(running._daemons),
+        pymhd.lib.pymhd_sessions_live(),
+    )
     kernel = (len(os.listdir(f"/proc/self/{what}")) for what in ("fd", "task"))
     return *kernel, *tables
 

@@ -21,7 +21,7 @@ pytestmark = without_asan  # it is an allocator, too
 
 SWEEP = """
 import ctypes
-from pymhd import _live
+from pymhd._engine import running
 MODE = {mode!r}
 EVER = 1 << 40
 logging.getLogger("pymhd").setLevel(logging.CRITICAL + 1)
@@ -55,8 +55,9 @@ def sweep(use, then):
     print("all failed")
 
 def in_use():
-    tables = len(_live._drivers), len(_live._daemons), pymhd.lib.pymhd_sessions_live()
-    return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task")), *tables
+    tables = len(running._drivers), len(running._daemons)
+    kernel = len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
+    return *kernel, *tables, pymhd.lib.pymhd_sessions_live()
 
 def nothing_is_left():
     gc.collect()
@@ -97,7 +98,7 @@ def then():
     assert_echoes(talking)
     nothing_is_left()
     eventually(lambda: (daemon.connections, daemon.upgraded) == (2, 1))
-    drivers = list(_live._drivers.values())
+    drivers = list(running._drivers.values())
     eventually(lambda: not any(driver.exchange._switching for driver in drivers))
 
 with pymhd.Daemon(handler, threads=MODE) as daemon:

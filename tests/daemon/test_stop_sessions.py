@@ -22,7 +22,7 @@ from marks import each_mode, each_way, over_tls_too
 from sessions import Run, switching
 
 import pymhd
-from pymhd import _live
+from pymhd._engine import running
 
 
 def no_session_thread_is_left() -> bool:
@@ -107,7 +107,7 @@ def test_an_upgrade_that_is_answered_after_stop_gave_up_leaves_nothing_behind(
         release.set()
         with contextlib.suppress(ConnectionResetError):
             read_to_end(sock)
-        eventually(lambda: not _live._drivers, "the end of libmicrohttpd")
+        eventually(lambda: not running._drivers, "the end of libmicrohttpd")
     assert pymhd.lib.pymhd_sessions_live() == 0
 
 
@@ -132,7 +132,7 @@ def test_an_upgrade_that_is_answered_while_it_stops_does_not_hold_it_up(
         stopper = threading.Thread(target=lambda: took.put(seconds_of(daemon.stop)))
         stopper.start()
         eventually(lambda: not daemon.is_running, "the beginning of stop()")
-        (driver, *_) = list(_live._drivers.values())
+        (driver, *_) = list(running._drivers.values())
         eventually(lambda: driver._stopping, "the beginning of stop()")
         release.set()
         assert took.get(timeout=TIMEOUT) < 2.5

@@ -19,8 +19,8 @@ from messages import LAST_GET, ask, body_of, fields_of, status_of
 
 import pymhd
 from pymhd import _stream
-from pymhd._exchange import Exchange
-from pymhd._listen import Endpoint
+from pymhd._engine.dispatcher import Exchange
+from pymhd._engine.endpoint import Endpoint
 
 ROUNDS = 20
 

@@ -25,7 +25,7 @@ from programs import run_program
 from sessions import switching
 
 import pymhd
-from pymhd._external import External
+from pymhd._engine.external import External
 
 
 @pytest.mark.parametrize("polling", ["epoll", "select"])

@@ -146,7 +146,7 @@ def test_a_session_may_fork(mode: Mode) -> None:
 def test_a_child_that_returns_from_a_protocol_ends(mode: Mode) -> None:
     """Although there is more to be read than it was given, and time for that."""
     code = """
-        pymhd._hub._BATCH_SECONDS = 60
+        pymhd._hub.hub._BATCH_SECONDS = 60
         all_sent, pids = threading.Event(), queue.SimpleQueue()
         class Forking(pymhd.Protocol):
             def connection_made(self, transport):

@@ -25,6 +25,7 @@ from marks import every_mode
 from protocols import Hub, Recorder, echoing
 
 import pymhd
+from pymhd._hub import hub as module
 
 Scenario = Callable[[Recorder, socket.socket], object]
 
@@ -243,13 +244,13 @@ def test_csrc_tells_of_an_end_once(
 ) -> None:
     """The place of a connection is given to another one when that has been told."""
     told: list[int] = []
-    lose = pymhd._hub.Hub._lose
+    lose = module.Hub._lose
 
     def counting(hub: Any, transport: Any, place: int, error: Any) -> None:
         told.append(place)
         lose(hub, transport, place, error)
 
-    monkeypatch.setattr("pymhd._hub.Hub._lose", counting)
+    monkeypatch.setattr("pymhd._hub.hub.Hub._lose", counting)
     hub = Hub(serve, data=echoing)
     for number in range(1, 11):
         with hub.connect() as (protocol, sock):

@@ -27,6 +27,7 @@ from live import (
 from protocols import Hub, Recorder, echoing
 
 import pymhd
+from pymhd._hub import hub as module
 
 
 def unread(fd: int) -> int:
@@ -191,7 +192,7 @@ def test_a_pause_counts_from_the_next_piece_on(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However much is there to be read, and however much time."""
-    monkeypatch.setattr("pymhd._hub._BATCH_SECONDS", TIMEOUT)
+    monkeypatch.setattr("pymhd._hub.hub._BATCH_SECONDS", TIMEOUT)
     message = bytes(range(256)) * 4096
 
     def enlarge(protocol: Recorder) -> None:
@@ -391,7 +392,7 @@ def test_pieces_begin_where_the_kernel_copies_fast(
     """A few bytes behind a page some processors copy 30 times as slowly."""
     begins: list[int] = []
     all_sent = threading.Event()
-    deal_with = pymhd._hub.Hub._deal_with
+    deal_with = module.Hub._deal_with
 
     def noting(hub: Any, events: Any) -> None:
         arena = int(pymhd.ffi.cast("intptr_t", hub._batch.arena))
@@ -402,7 +403,7 @@ def test_pieces_begin_where_the_kernel_copies_fast(
     def wait(protocol: Recorder, data: bytes) -> None:
         all_sent.wait(TIMEOUT)
 
-    monkeypatch.setattr("pymhd._hub.Hub._deal_with", noting)
+    monkeypatch.setattr("pymhd._hub.hub.Hub._deal_with", noting)
     hub = Hub(serve, data=wait)
     with contextlib.ExitStack() as stack:
         connected = [stack.enter_context(hub.connect()) for _ in range(5)]

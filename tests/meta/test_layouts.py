@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""pymhd/_layouts.py against the compiled module, and on machines of other kinds."""
+"""pymhd/layouts.py against the compiled module, and on machines of other kinds."""
 
 import os
 import shlex
@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from pymhd import _layouts, ffi, lib
+from pymhd import ffi, lib
+from pymhd._native import layouts
 
 ROOT = Path(__file__).parents[2]
 CC = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
@@ -31,35 +32,35 @@ def test_a_layout_that_does_not_fit_is_an_import_error(
 ) -> None:
     """Which says what to do; a batch read wrongly would be memory read wrongly."""
     with pytest.raises(ImportError, match=r"struct pymhd_answer .* install"):
-        _layouts.layout("struct pymhd_answer", fields)
+        layouts.layout("struct pymhd_answer", fields)
 
 
 def test_a_structure_or_number_that_is_missing_is_an_import_error() -> None:
     """As in a module that was compiled from older source."""
     with pytest.raises(ImportError, match="struct pymhd_other"):
-        _layouts.layout("struct pymhd_other", {"kind": "q"})
+        layouts.layout("struct pymhd_other", {"kind": "q"})
     with pytest.raises(ImportError, match="PYMHD_OTHER"):
-        _layouts.number("PYMHD_OTHER")
+        layouts.number("PYMHD_OTHER")
 
 
 def test_what_is_packed_is_what_c_reads() -> None:
     """Each member in its place, with its sign and its width."""
-    packed = _layouts.pack_answer(-1, -2, 2**32 - 1, 200, 7)
+    packed = layouts.pack_answer(-1, -2, 2**32 - 1, 200, 7)
     answer: Any = ffi.cast("struct pymhd_answer *", ffi.from_buffer(packed))
     assert (answer.request, answer.shared) == (-1, -2)
     assert (answer.status, answer.body_size, answer.fields_size) == (2**32 - 1, 200, 7)
     event: Any = ffi.new("struct pymhd_event *")
     event.kind, event.request, event.text_end, event.body, event.fd = 1, 2, 3, -4, -5
-    assert _layouts.EVENT.unpack(ffi.buffer(event)[:]) == (1, 2, 3, -4, -5)
+    assert layouts.EVENT.unpack(ffi.buffer(event)[:]) == (1, 2, 3, -4, -5)
     assert (event.session, event.body_size) == (-4, -5)
     hub_event: Any = ffi.new("struct pymhd_hub_event *", [1, 2, 3, -4])
-    assert _layouts.HUB_EVENT.unpack(ffi.buffer(hub_event)[:]) == (1, 2, 3, -4)
+    assert layouts.HUB_EVENT.unpack(ffi.buffer(hub_event)[:]) == (1, 2, 3, -4)
 
 
 def test_no_structure_is_packed_elsewhere() -> None:
     """One module knows them."""
     for module in (ROOT / "pymhd").rglob("*.py"):
-        if module.name != "_layouts.py":
+        if module.name != "layouts.py":
             assert "from struct" not in module.read_text("utf-8"), module
             assert "import struct" not in module.read_text("utf-8"), module
 

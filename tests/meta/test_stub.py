@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""pymhd/_mhd.pyi against the compiled module in use."""
+"""pymhd/_native/_mhd.pyi against the compiled module in use."""
 
 import ast
 import functools
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-import pymhd
 from pymhd import ffi, lib
+from pymhd._native import library
 
 VENDOR = Path(__file__).parents[2] / "vendor" / "libmicrohttpd"
 
@@ -17,7 +17,7 @@ VENDOR = Path(__file__).parents[2] / "vendor" / "libmicrohttpd"
 @functools.cache
 def stub() -> dict[str, ast.FunctionDef | ast.AnnAssign]:
     """Return what ``class _Lib`` declares, by name."""
-    tree = ast.parse(Path(pymhd.__file__).with_name("_mhd.pyi").read_text())
+    tree = ast.parse(Path(library.__file__).with_name("_mhd.pyi").read_text())
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     members: dict[str, ast.FunctionDef | ast.AnnAssign] = {}
     for node in classes["_Lib"].body:

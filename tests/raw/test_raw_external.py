@@ -14,7 +14,7 @@ from raw_server import REQUEST, RawServer, connect
 from pymhd import ffi, lib
 
 if TYPE_CHECKING:
-    from pymhd._mhd import CData, DaemonPtr
+    from pymhd._native._mhd import CData, DaemonPtr
 
 WAIT_MS = 50
 FDSET_BYTES = 1024 // 8

@@ -9,7 +9,7 @@ from messages import ask, body_of
 from programs import run_program
 
 import pymhd
-from pymhd import _lent
+from pymhd._native import zero_copy
 
 BODY = bytes(range(256)) * 4096  # 1 MiB
 
@@ -54,7 +54,7 @@ def test_it_is_not_copied(serve: Serve) -> None:
     with connect(daemon) as client:
         client.sendall(GET)
         client.recv(1000)
-        assert len(_lent._lent) == 1
+        assert len(zero_copy._lent) == 1
         assert uses() > before
     stop(daemon, before)
 
@@ -65,7 +65,7 @@ def test_it_is_let_go_without_another_request(serve: Serve) -> None:
     daemon = serve(large)
     assert body_of(ask(daemon)) == BODY
     eventually(lambda: uses() == before, "the end of the response")
-    assert _lent._lent == {}
+    assert zero_copy._lent == {}
 
 
 @every_mode
@@ -106,7 +106,7 @@ def test_a_forks_child_lets_go_of_its_own_and_of_its_parents() -> None:
     """Each body that was lent has its note, before and after the fork."""
     code = """
         from messages import ask, body_of
-        from pymhd import _lent
+        from pymhd._native import zero_copy
         inherited = pymhd.Response(bytes(100_000))
         inherited._pointer()
         if pid := os.fork():
@@ -117,7 +117,7 @@ def test_a_forks_child_lets_go_of_its_own_and_of_its_parents() -> None:
             with pymhd.Daemon(lambda request: answers.pop(0)) as daemon:
                 assert len(body_of(ask(daemon))) == 100_000
                 assert len(body_of(ask(daemon))) == 200_000
-            assert _lent._lent == {}, len(_lent._lent)
+            assert zero_copy._lent == {}, len(zero_copy._lent)
             os._exit(0)
     """
     assert run_program(code) == (0, "", "")

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import pymhd
-from pymhd._modes import choose
+from pymhd._engine.modes import choose
 
 if TYPE_CHECKING:
     import pytest

@@ -13,7 +13,7 @@ from live import TIMEOUT
 from pymhd import ffi, lib
 
 if TYPE_CHECKING:
-    from pymhd._mhd import CData, DaemonPtr, ResponsePtr
+    from pymhd._native._mhd import CData, DaemonPtr, ResponsePtr
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: raw\r\n\r\n"
 

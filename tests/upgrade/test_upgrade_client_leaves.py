@@ -24,7 +24,7 @@ from marks import every_mode, every_way, over_tls_too
 from sessions import Run, switching
 
 import pymhd
-from pymhd import _live
+from pymhd._engine import running
 
 
 @over_tls_too(every_way)
@@ -125,7 +125,7 @@ def test_an_upgrade_whose_client_left_while_it_waited_in_a_batch_is_forgotten(
         may_go_on.put(None)
     with upgraded(daemon) as sock:  # behind all the others
         assert_echoes(sock)
-    (driver,) = _live._drivers.values()
+    (driver,) = running._drivers.values()
     assert driver.exchange._switching == {}
     for sock in socks:
         sock.close()

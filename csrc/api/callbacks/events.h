@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What Python implements (pymhd/_callbacks.py) and csrc calls, on threads of
+ * What Python implements (pymhd/_engine/callbacks.py) and csrc calls, on threads of
  * libmicrohttpd's own, where it has some.  No lock is held there.
  */
 #pragma once

@@ -3,8 +3,8 @@
 
 import threading
 
-from pymhd._external import External
-from pymhd._latch import clamped
+from pymhd._engine.external import External
+from pymhd._engine.latch import clamped
 from pymhd.errors import StateError
 
 __all__ = ["Loop"]

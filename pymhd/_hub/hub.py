@@ -23,15 +23,15 @@ from operator import length_hint
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
-from pymhd import _log
-from pymhd._buffered import Feeder, is_buffered
-from pymhd._layouts import COLLECTED, HUB_EVENT
-from pymhd._library import ffi, lib
+from pymhd._hub.buffered import Feeder, is_buffered
+from pymhd._native import logs
+from pymhd._native.layouts import COLLECTED, HUB_EVENT
+from pymhd._native.library import ffi, lib
 from pymhd.protocol import Transport
 
 if TYPE_CHECKING:
-    from pymhd._exchange import Exchange
-    from pymhd._mhd import Batch, DriverPtr
+    from pymhd._engine.dispatcher import Exchange
+    from pymhd._native._mhd import Batch, DriverPtr
 
 __all__ = ["Hub"]
 
@@ -69,7 +69,7 @@ class Hub:
     ) -> None:
         self.pointer = pointer
         self._exchange = exchange
-        self.report = _log.report
+        self.report = logs.report
         self._batch: Any = lib.pymhd_hub_batch(pointer)
         self._arena: Any = None
         # By place: the transports, and who takes what comes.
@@ -225,7 +225,7 @@ class Hub:
             protocol = factory()
             self._receivers[place] = _receiver(transport, protocol)
         except BaseException as error:
-            self._fail(transport, _log.name_of(response._target), error)
+            self._fail(transport, logs.name_of(response._target), error)
             return
         transport._protocol = protocol
         self.call(transport, "connection_made", transport)
@@ -274,7 +274,7 @@ class Hub:
             if transport._cut is not None:
                 error = transport._cut
                 message = f"the connection of {_peer_of(transport)} is {error.strerror}"
-                _log.log(logging.WARNING, message)
+                logs.log(logging.WARNING, message)
             self.call(transport, "connection_lost", transport._error or error)
             transport._protocol = None  # which refers to the transport
 

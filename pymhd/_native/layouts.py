@@ -8,7 +8,7 @@ when this is imported; ``csrc/engine/layouts.c`` says that they hold on every ma
 
 from struct import Struct, calcsize
 
-from pymhd._library import ffi, lib
+from pymhd._native.library import ffi, lib
 
 __all__ = [
     "ALONG",
@@ -32,8 +32,8 @@ __all__ = [
 def _misfit(name: str) -> ImportError:
     return ImportError(
         f"pymhd's compiled module does not fit its Python: it has another {name} than "
-        "pymhd/_layouts.py. They are of two versions: install pymhd-cffi again, or "
-        "build it again (pip install --force-reinstall --no-cache-dir pymhd-cffi)"
+        "pymhd/_native/layouts.py. They are of two versions: install pymhd-cffi again, "
+        "or build it again (pip install --force-reinstall --no-cache-dir pymhd-cffi)"
     )
 
 

@@ -26,10 +26,12 @@ _CFFI = (
 )
 
 try:
-    from pymhd._mhd import ffi, lib
+    from pymhd._native._mhd import ffi, lib
 except ImportError as error:
     if isinstance(error, ModuleNotFoundError):
-        missing = {"pymhd._mhd": _BUILD, "_cffi_backend": _CFFI}.get(error.name or "")
+        missing = {"pymhd._native._mhd": _BUILD, "_cffi_backend": _CFFI}.get(
+            error.name or ""
+        )
         if missing is not None:
             raise ImportError(missing) from error
     if "undefined symbol: MHD_" in str(error) or "libmicrohttpd" in str(error):
@@ -41,7 +43,7 @@ except ImportError as error:
     raise
 
 if TYPE_CHECKING:
-    from pymhd._mhd import CData
+    from pymhd._native._mhd import CData
 
     C = TypeVar("C", bound=CData)
 

@@ -9,14 +9,14 @@ from collections import deque
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
-from pymhd import _lent
-from pymhd._driver import DRAIN_MS, FOREVER_MS, Driver
-from pymhd._layouts import EVENT, pack_answer
-from pymhd._library import copy_bytes, ffi, lib
+from pymhd._engine.driver import DRAIN_MS, FOREVER_MS, Driver
+from pymhd._native import zero_copy
+from pymhd._native.layouts import EVENT, pack_answer
+from pymhd._native.library import copy_bytes, ffi, lib
 from pymhd.request import Request
 
 if TYPE_CHECKING:
-    from pymhd._mhd import Batch, Event
+    from pymhd._native._mhd import Batch, Event
     from pymhd.response import Response
 
 __all__ = ["Pump"]
@@ -77,7 +77,7 @@ class Pump(Driver):
         if not batch:
             return -1
         if batch.returned:
-            _lent.take_back()
+            zero_copy.take_back()
         self._handle(batch)
         self.hub.deliver()
         return batch.count

@@ -11,10 +11,10 @@ import os
 from collections.abc import Callable
 from typing import cast
 
-from pymhd import _log
-from pymhd._library import lib
-from pymhd._quota import Quota
-from pymhd._sessions import Sessions, Target
+from pymhd._engine.quota import Quota
+from pymhd._engine.sessions import Sessions, Target
+from pymhd._native import logs
+from pymhd._native.library import lib
 from pymhd.handler import Handler
 from pymhd.request import Request
 from pymhd.response import Response
@@ -117,11 +117,11 @@ class Exchange:
                 self._begin(target, stream)
         except BaseException as error:
             if stream._has_raised(error):
-                text = f"an upgraded connection ended: {_log.describe(error)}"
-                _log.report_later(text, None, logging.INFO)
+                text = f"an upgraded connection ended: {logs.describe(error)}"
+                logs.report_later(text, None, logging.INFO)
             else:
                 self._log(
-                    f"{_log.name_of(target)}() did not begin; its connection is closed",
+                    f"{logs.name_of(target)}() did not begin; its connection is closed",
                     error,
                 )
             stream.close()

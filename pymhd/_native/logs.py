@@ -19,8 +19,8 @@ import threading
 import traceback
 from collections import deque
 
-from pymhd._layouts import LOG_LINE
-from pymhd._library import copy_bytes, ffi, lib
+from pymhd._native.layouts import LOG_LINE
+from pymhd._native.library import copy_bytes, ffi, lib
 
 __all__ = [
     "describe",

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 
 import pymhd
-from pymhd._command import command
+from pymhd._cli.command import command
 
 _MORE_PORTS = 20
 
@@ -23,7 +23,9 @@ def _page(request: pymhd.Request) -> pymhd.Response:
     # It becomes part of a command that people paste into a shell.
     if not re.fullmatch(r"[\w.:\[\]-]+", address, re.ASCII):
         address = "127.0.0.1"
-    text = importlib.resources.files("pymhd").joinpath("demo.html").read_text("utf-8")
+    text = (
+        importlib.resources.files(__package__).joinpath("demo.html").read_text("utf-8")
+    )
     url = f"http://{address}/echo"
     connect = html.escape(command("connect", url, "--protocol", "echo"))
     page = string.Template(text).substitute(command=connect)

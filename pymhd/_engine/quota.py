@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from pymhd._library import ffi
+from pymhd._native.library import ffi
 
 if TYPE_CHECKING:
-    from pymhd._mhd import UpgradeQuota
+    from pymhd._native._mhd import UpgradeQuota
 
 __all__ = ["Quota"]
 

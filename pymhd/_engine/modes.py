@@ -7,10 +7,10 @@ What a combination of ``threads`` and ``polling`` means stands here alone.
 import sys
 from typing import NamedTuple
 
-from pymhd._driver import Driver, OwnThreads
-from pymhd._external import External
-from pymhd._library import lib
-from pymhd._pump import Pump
+from pymhd._engine.driver import Driver, OwnThreads
+from pymhd._engine.external import External
+from pymhd._engine.pump import Pump
+from pymhd._native.library import lib
 from pymhd.errors import NotSupportedError
 
 __all__ = ["Mode", "choose"]

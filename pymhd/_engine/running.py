@@ -12,11 +12,12 @@ import os
 import weakref
 from typing import TYPE_CHECKING, cast
 
-from pymhd import _log, _stream, response
-from pymhd._library import lib
+from pymhd import _stream, response
+from pymhd._native import logs
+from pymhd._native.library import lib
 
 if TYPE_CHECKING:
-    from pymhd._driver import Driver, OwnThreads
+    from pymhd._engine.driver import Driver, OwnThreads
     from pymhd.daemon import Daemon
 
 __all__ = ["driver", "register", "unregister"]
@@ -78,12 +79,12 @@ def _stop_all() -> None:
         try:
             daemon.stop()
         except BaseException as error:  # the others are to be stopped, too
-            _log.report("a daemon could not be stopped at exit", error)
+            logs.report("a daemon could not be stopped at exit", error)
 
 
 def _after_fork_in_child() -> None:
     lib.pymhd_forked()
-    _log.forked()
+    logs.forked()
     response.forked()
     _stream.forked()
     for daemon in list(_daemons):

@@ -14,13 +14,14 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from pymhd import _lent, _live, _log
-from pymhd._library import copy_bytes, ffi, lib
+from pymhd._engine import running
+from pymhd._native import logs, zero_copy
+from pymhd._native.library import copy_bytes, ffi, lib
 from pymhd.request import Request
 
 if TYPE_CHECKING:
-    from pymhd._exchange import Exchange
-    from pymhd._mhd import CData, Event
+    from pymhd._engine.dispatcher import Exchange
+    from pymhd._native._mhd import CData, Event
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,7 +36,7 @@ def _callback(safe: R) -> Callable[[Callable[P, R]], Callable[P, R]]:
             try:
                 return function(*args, **kwargs)
             except BaseException as error:
-                _log.report_later(f"{function.__name__}() failed", error)
+                logs.report_later(f"{function.__name__}() failed", error)
                 return safe
 
         # types-cffi declares def_extern() as if it returned None.
@@ -49,7 +50,7 @@ def _callback(safe: R) -> Callable[[Callable[P, R]], Callable[P, R]]:
 @contextlib.contextmanager
 def _exchange(owner: int) -> "Iterator[Exchange]":
     """Give the driver's exchange; meanwhile stop() knows that we are inside."""
-    driver = _live.driver(owner)
+    driver = running.driver(owner)
     thread = threading.get_ident()
     driver.inside.add(thread)
     try:
@@ -67,7 +68,7 @@ def on_request(owner: int, event: "Event", text: "CData") -> "CData":
     request = Request._make(copy_bytes(text, event.text_end), body)
     with _exchange(owner) as exchange:
         response = exchange.respond(event.request, request)
-    _lent.take_back()
+    zero_copy.take_back()
     pointer = response._pointer()
     lib.pymhd_response_ref(pointer)
     return pointer

@@ -14,19 +14,19 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from pymhd import _log
-from pymhd._driver import Settings
-from pymhd._exchange import Exchange
-from pymhd._latch import SIGNAL_SECONDS
-from pymhd._layouts import pack_answer
-from pymhd._library import ffi, lib
-from pymhd._pump import Pump
-from pymhd._signals import is_of_a_signal
+from pymhd._engine.dispatcher import Exchange
+from pymhd._engine.driver import Settings
+from pymhd._engine.latch import SIGNAL_SECONDS
+from pymhd._engine.pump import Pump
+from pymhd._engine.signals import is_of_a_signal
+from pymhd._native import logs
+from pymhd._native.layouts import pack_answer
+from pymhd._native.library import ffi, lib
 from pymhd.errors import StateError
 from pymhd.response import Response
 
 if TYPE_CHECKING:
-    from pymhd._mhd import Batch, Event
+    from pymhd._native._mhd import Batch, Event
 
 __all__ = ["External"]
 
@@ -81,7 +81,7 @@ class External(Pump):
         if isinstance(error, KeyboardInterrupt | SystemExit):
             self._interrupt = error
         else:
-            _log.report(message, error, level)
+            logs.report(message, error, level)
 
     # --- the loop ---
 
@@ -202,7 +202,7 @@ class External(Pump):
         """Run until stop() is through, and stop; with the lock, which is released."""
         self._runner = threading.get_ident()
         self.hub.enter()
-        self.hub.report = _log.report  # no run() would raise what protocols raise now
+        self.hub.report = logs.report  # no run() would raise what protocols raise now
         try:
             if not self._ended.is_open:
                 self._go_on()

@@ -7,10 +7,10 @@ csrc notes which it does not need any more; whoever runs libmicrohttpd takes the
 import threading
 from typing import TYPE_CHECKING
 
-from pymhd._library import ffi, lib
+from pymhd._native.library import ffi, lib
 
 if TYPE_CHECKING:
-    from pymhd._mhd import CData
+    from pymhd._native._mhd import CData
 
 __all__ = ["forked", "lend", "take_back"]
 

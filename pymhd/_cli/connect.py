@@ -21,7 +21,7 @@ import urllib.parse
 from dataclasses import dataclass
 from functools import partial
 
-from pymhd._secured import Secured, secure
+from pymhd._cli.secured import Secured, secure
 
 _CHUNK = 65536
 

@@ -2,7 +2,7 @@
 """Who runs libmicrohttpd: a Python thread for each of its daemons.
 
 A driver starts the daemon in C, owns its pointer, and is the only one to stop it, on
-its own thread: :class:`pymhd._pump.Pump` drives the daemon, :class:`OwnThreads`
+its own thread: :class:`pymhd._engine.pump.Pump` drives the daemon, :class:`OwnThreads`
 leaves that to libmicrohttpd's threads and looks after what is upgraded.
 """
 
@@ -16,16 +16,17 @@ from collections.abc import Callable
 from threading import get_ident
 from typing import TYPE_CHECKING, NamedTuple
 
-from pymhd import _lent, _live
-from pymhd._exchange import Exchange
-from pymhd._hub import Hub
-from pymhd._latch import Claim, Latch
-from pymhd._library import ffi, lib, made, to_str
+from pymhd._engine import running
+from pymhd._engine.dispatcher import Exchange
+from pymhd._engine.latch import Claim, Latch
+from pymhd._hub.hub import Hub
+from pymhd._native import zero_copy
+from pymhd._native.library import ffi, lib, made, to_str
 from pymhd.errors import StartError
 from pymhd.tls import TLS
 
 if TYPE_CHECKING:
-    from pymhd._mhd import CData, UpgradeQuota
+    from pymhd._native._mhd import CData, UpgradeQuota
 
 __all__ = ["DRAIN_MS", "FOREVER_MS", "Driver", "OwnThreads", "Settings"]
 
@@ -108,7 +109,7 @@ class Driver:
         Raises:
             StartError: It does not start.
         """
-        _live.register(self)
+        running.register(self)
         fields = self._settings._asdict()
         # csrc is given pointers into these: kept as long as libmicrohttpd may look.
         self._strings = _strings(fields.pop("tls"))
@@ -147,7 +148,7 @@ class Driver:
             self._stop()
         except BaseException as error:
             failed(error)
-        _live.end_in_child(process)
+        running.end_in_child(process)
 
     def _stop(self) -> None:
         """Release everything, whatever fails; once more does no harm."""
@@ -159,10 +160,10 @@ class Driver:
                 lib.pymhd_daemon_stop(self._ptr)
             finally:
                 try:
-                    _lent.take_back()
+                    zero_copy.take_back()
                     self.exchange.clear()
                 finally:
-                    _live.unregister(self)
+                    running.unregister(self)
                     self._failed = _ignore  # which refers to the daemon
                     self._ended.open()
 
@@ -260,5 +261,5 @@ class OwnThreads(Driver):
             if not batch:  # we are a fork
                 return
             if batch.returned:
-                _lent.take_back()
+                zero_copy.take_back()
             self.hub.deliver()

@@ -13,8 +13,8 @@ from types import FrameType
 from typing import Any, Literal
 
 import pymhd
-from pymhd._listen import reserve
-from pymhd._workers import READY, Supervisor, WorkerError
+from pymhd._cli.workers import READY, Supervisor, WorkerError
+from pymhd._engine.endpoint import reserve
 
 __all__ = ["add_arguments", "run"]
 

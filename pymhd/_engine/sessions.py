@@ -8,7 +8,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from pymhd import _live, _log
+from pymhd._engine import running
+from pymhd._native import logs
 from pymhd.upgrade import Upgraded
 
 __all__ = ["Sessions", "Target"]
@@ -54,18 +55,18 @@ class Sessions:
         except BaseException as error:
             # What the peer or stop() has ended is no mistake of the target's.
             if stream._has_raised(error):
-                _log.log(
+                logs.log(
                     logging.INFO,
-                    f"an upgraded connection ended: {_log.describe(error)}",
+                    f"an upgraded connection ended: {logs.describe(error)}",
                 )
             else:
-                _log.report(
-                    f"{_log.name_of(target)}() failed; its connection is closed", error
+                logs.report(
+                    f"{logs.name_of(target)}() failed; its connection is closed", error
                 )
             stream.close()  # also one that the target has detached
         finally:
             stream._close_unless_detached()
-            _live.end_in_child(process)
+            running.end_in_child(process)
             del self._threads[threading.current_thread()]
 
     def close_own(self) -> None:
@@ -89,5 +90,5 @@ class Sessions:
             if thread.ident not in self._stoppers:
                 thread.join(max(0.0, deadline - time.monotonic()))
                 if thread.is_alive():
-                    late.append(_log.name_of(target))
+                    late.append(logs.name_of(target))
         return late

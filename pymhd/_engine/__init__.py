@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Who runs libmicrohttpd, and what a daemon is made of."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Upgraded connections that have protocols: events in, calls; writes out."""
