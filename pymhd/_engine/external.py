@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
+<<<<<<< HEAD:pymhd/_engine/external.py
 from pymhd._engine.dispatcher import Exchange
 from pymhd._engine.driver import Settings
 from pymhd._engine.latch import SIGNAL_SECONDS
@@ -22,6 +23,16 @@ from pymhd._engine.signals import is_of_a_signal
 from pymhd._native import logs
 from pymhd._native.layouts import pack_answer
 from pymhd._native.library import ffi, lib
+=======
+from pymhd import _log
+from pymhd._driver import Settings
+from pymhd._exchange import Exchange
+from pymhd._latch import SIGNAL_SECONDS, Latch, Turns
+from pymhd._layouts import pack_answer
+from pymhd._library import ffi, lib
+from pymhd._pump import Pump
+from pymhd._signals import is_of_a_signal
+>>>>>>> 88572ae (start(), stop(), wait() and run() are struck at each place where a signal handler may raise; gevent's and eventlet's threads are refused):pymhd/_external.py
 from pymhd.errors import StateError
 from pymhd.response import Response
 
@@ -48,8 +59,8 @@ class External(Pump):
         settings: Settings,
         failed: Callable[[BaseException], None],
     ) -> None:
-        self._turns = threading.Lock()
-        self._runner = 0  # the thread that has the lock
+        self._turns = Turns()
+        self._runner = 0  # the thread whose turn it is
         self._leave = False  # run() is to return
         self._late = False  # stop() waits no longer
         self._interrupt: BaseException | None = None
@@ -87,36 +98,47 @@ class External(Pump):
 
     def run(self, timeout: float) -> bool:
         """Deal with what is ready, or is within so many seconds; False after stop()."""
-        if not self._turns.acquire(blocking=False):
-            if self._stopping:
-                return False
-            raise StateError(
-                "run() was called while another call of it runs: one thread at a time, "
-                "and not in a handler"
-            )
-        self._runner = threading.get_ident()
+        turn = Latch()
         try:
+            if not self._turns.take(turn):
+                if self._stopping:
+                    return False
+                raise StateError(
+                    "run() was called while another call of it runs: one thread at a "
+                    "time, and not in a handler"
+                )
+            self._runner = threading.get_ident()
             self.hub.enter()
             going = not self._stopping and self._run_once(timeout)
+            self._end_turn(turn)
         except BaseException as error:
-            if isinstance(error, Exception) and not is_of_a_signal(error):
-                self._failed(error)
-                self._stop()
-                raise
-            # A signal handler has raised, between any two instructions.
-            self._refuse(lib.pymhd_pump_batch(self._ptr))
-            self.hub.abort_all()
+            try:
+                if self._turns.has(turn):
+                    self._recover(error)
+            finally:
+                self._end_turn(turn)
             raise
-        finally:
-            self.hub.leave()
-            self._runner = 0
-            self._turns.release()
-            if self._late and self._turns.acquire(blocking=False):
-                self._finish()
         if self._interrupt is not None:
             interrupt, self._interrupt = self._interrupt, None
             raise interrupt
         return going and not self._stopping
+
+    def _recover(self, error: BaseException) -> None:
+        """Do without what was under way when an exception has struck in here."""
+        if isinstance(error, Exception) and not is_of_a_signal(error):
+            self._failed(error)
+            self._stop()
+        else:  # a signal handler's, between any two instructions
+            self._refuse(lib.pymhd_pump_batch(self._ptr))
+            self.hub.abort_all()
+
+    def _end_turn(self, turn: Latch) -> None:
+        if self._turns.has(turn):
+            self.hub.leave()
+            self._runner = 0
+        self._turns.give(turn)
+        if self._late and self._turns.take(last := Latch()):
+            self._finish(last)
 
     def _run_once(self, timeout: float) -> bool:
         self._leave = False
@@ -142,12 +164,13 @@ class External(Pump):
 
     def timeout(self) -> float | None:
         """Return when run() is to be called at the latest, in seconds; None: never."""
-        if not self._turns.acquire(blocking=False):
-            return 0.0  # whoever runs it changes that
+        turn = Latch()
         try:
+            if not self._turns.take(turn):
+                return 0.0  # whoever runs it changes that
             ms = 0 if self._is_behind() else lib.pymhd_pump_timeout(self._ptr)
         finally:
-            self._turns.release()
+            self._turns.give(turn)
         return None if ms < 0 else ms / 1000
 
     def fileno(self) -> int:
@@ -163,13 +186,14 @@ class External(Pump):
         """Return what select() should watch."""
         if not self._selects:
             raise StateError('fdset() is for polling="select": watch fileno() instead')
-        if not self._turns.acquire(blocking=False):
-            raise StateError("fdset() was called while run() or stop() runs")
+        turn = Latch()
         try:
+            if not self._turns.take(turn):
+                raise StateError("fdset() was called while run() or stop() runs")
             marks = ffi.new("unsigned char[]", _FDSET_SIZE)
             lib.pymhd_pump_fdset(self._ptr, marks, _FDSET_SIZE)
         finally:
-            self._turns.release()
+            self._turns.give(turn)
         watched = [(fd, mark) for fd, mark in enumerate(ffi.buffer(marks)[:]) if mark]
         return (
             [fd for fd, mark in watched if mark & lib.PYMHD_FDSET_READ],
@@ -188,28 +212,49 @@ class External(Pump):
 
     def join(self, deadline: float) -> bool:
         """Do what is left to do, as far as run() lets us; tell whether it did."""
-        if not self._turns.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            self._late = True
-            if not self._turns.acquire(blocking=False):
-                return False
-        self._finish()
+        turn = Latch()
+        try:
+            if not self._turns.take(turn, max(0.0, deadline - time.monotonic())):
+                self._late = True
+                if not self._turns.take(turn):
+                    return False
+            self._finish(turn)
+        except BaseException:
+            self._release(turn)
+            raise
         return True
 
     def abort(self) -> None:
         self._stop()
 
+<<<<<<< HEAD:pymhd/_engine/external.py
     def _finish(self) -> None:
         """Run until stop() is through, and stop; with the lock, which is released."""
         self._runner = threading.get_ident()
         self.hub.enter()
         self.hub.report = logs.report  # no run() would raise what protocols raise now
+=======
+    def _finish(self, turn: Latch) -> None:
+        """Run until stop() is through, and stop: the last turn, which ends."""
+>>>>>>> 88572ae (start(), stop(), wait() and run() are struck at each place where a signal handler may raise; gevent's and eventlet's threads are refused):pymhd/_external.py
         try:
+            self._runner = threading.get_ident()
+            self.hub.enter()
+            # No run() would raise what protocols raise now.
+            self.hub.report = logs.report
             if not self._ended.is_open:
                 self._go_on()
-        finally:
             self._stop()
+            self._release(turn)
+        except BaseException:
+            self._stop()
+            self._release(turn)
+            raise
+
+    def _release(self, turn: Latch) -> None:
+        if self._turns.has(turn):
             self._runner = 0
-            self._turns.release()
+        self._turns.give(turn)
 
     def _handle(self, batch: "Batch") -> None:
         if not self._stopping:

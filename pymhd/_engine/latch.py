@@ -13,7 +13,7 @@ import time
 from threading import get_ident
 from typing import final
 
-__all__ = ["SIGNAL_SECONDS", "Claim", "Latch", "clamped"]
+__all__ = ["SIGNAL_SECONDS", "Claim", "Latch", "Turns", "clamped"]
 
 # How late a signal handler may run, in the worst case, while the main thread waits.
 SIGNAL_SECONDS = 0.25
@@ -105,3 +105,32 @@ class Latch:
             # Python runs the handler only when we are back.
             return min(left, SIGNAL_SECONDS)
         return left
+
+
+@final
+class Turns:
+    """A lock that goes to one turn at a time: a latch, which is opened at its end.
+
+    Who has it is known, so it can be given back wherever an exception has struck.
+    """
+
+    def __init__(self) -> None:
+        self._turn: dict[str, Latch] = {}
+
+    def take(self, turn: Latch, timeout: float = 0.0) -> bool:
+        """Wait until it is this turn; False if so many seconds passed before."""
+        deadline = time.monotonic() + timeout
+        while (other := self._turn.setdefault("turn", turn)) is not turn:
+            if not other.wait(max(0.0, deadline - time.monotonic())):
+                return False
+        return True
+
+    def has(self, turn: Latch) -> bool:
+        """Tell whether it is this turn."""
+        return self._turn.get("turn") is turn
+
+    def give(self, turn: Latch) -> None:
+        """Let the next one have its turn; once more does no harm."""
+        if self.has(turn):
+            del self._turn["turn"]
+        turn.open()
