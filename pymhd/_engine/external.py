@@ -14,25 +14,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-<<<<<<< HEAD:pymhd/_engine/external.py
 from pymhd._engine.dispatcher import Exchange
 from pymhd._engine.driver import Settings
-from pymhd._engine.latch import SIGNAL_SECONDS
+from pymhd._engine.latch import SIGNAL_SECONDS, Latch, Turns
 from pymhd._engine.pump import Pump
 from pymhd._engine.signals import is_of_a_signal
 from pymhd._native import logs
 from pymhd._native.layouts import pack_answer
 from pymhd._native.library import ffi, lib
-=======
-from pymhd import _log
-from pymhd._driver import Settings
-from pymhd._exchange import Exchange
-from pymhd._latch import SIGNAL_SECONDS, Latch, Turns
-from pymhd._layouts import pack_answer
-from pymhd._library import ffi, lib
-from pymhd._pump import Pump
-from pymhd._signals import is_of_a_signal
->>>>>>> 88572ae (start(), stop(), wait() and run() are struck at each place where a signal handler may raise; gevent's and eventlet's threads are refused):pymhd/_external.py
 from pymhd.errors import StateError
 from pymhd.response import Response
 
@@ -227,16 +216,8 @@ class External(Pump):
     def abort(self) -> None:
         self._stop()
 
-<<<<<<< HEAD:pymhd/_engine/external.py
-    def _finish(self) -> None:
-        """Run until stop() is through, and stop; with the lock, which is released."""
-        self._runner = threading.get_ident()
-        self.hub.enter()
-        self.hub.report = logs.report  # no run() would raise what protocols raise now
-=======
     def _finish(self, turn: Latch) -> None:
         """Run until stop() is through, and stop: the last turn, which ends."""
->>>>>>> 88572ae (start(), stop(), wait() and run() are struck at each place where a signal handler may raise; gevent's and eventlet's threads are refused):pymhd/_external.py
         try:
             self._runner = threading.get_ident()
             self.hub.enter()
