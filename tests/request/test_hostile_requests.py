@@ -4,9 +4,9 @@
 import contextlib
 import socket
 
-import h11
 import pytest
 from hostile import GROUPS, SMUGGLED, Case
+from http11 import ProtocolError, answers
 from live import Mode, Serve, connect, in_mode, read_to_end
 from marks import every_mode, over_tls_too
 from messages import LAST_GET, ask, status_of
@@ -17,36 +17,11 @@ Seen = list[str]
 each_group = pytest.mark.parametrize("group", GROUPS)
 
 
-def answers(sent: bytes, received: bytes) -> list[int]:
-    """Return the statuses of what came; each is one well-formed response, then EOF."""
-    method = sent.lstrip(b"\r\n").split(b" ")[0]
-    client = h11.Connection(h11.CLIENT)
-    statuses: list[int] = []
-    if not received:
-        return []
-    client.receive_data(received)
-    client.receive_data(b"")
-    while True:
-        # It insists on having asked; what was sent is nothing that it would send.
-        if client.our_state is h11.IDLE:
-            asked = "HEAD" if method == b"HEAD" else "GET"
-            client.send(h11.Request(method=asked, target="/", headers=[("Host", "h")]))
-            client.send(h11.EndOfMessage())
-        event = client.next_event()
-        if isinstance(event, h11.Response):
-            statuses.append(event.status_code)
-        elif isinstance(event, h11.EndOfMessage):
-            if client.their_state is h11.DONE and client.our_state is h11.DONE:
-                client.start_next_cycle()
-        elif isinstance(event, h11.ConnectionClosed) or event is h11.NEED_DATA:
-            return statuses
-
-
 def problem(case: Case, received: bytes, seen: Seen) -> str | None:
     """Return what is wrong with the answer to a case, or None."""
     try:
-        statuses = answers(case.sent, received)
-    except h11.RemoteProtocolError as error:
+        statuses = [answer.status for answer in answers(received)]
+    except ProtocolError as error:
         return f"{error}: {received!r}"
     expected = max(1, case.reached)
     if not statuses:
