@@ -22,6 +22,7 @@
 #include "base/wakeup.h"
 #include "engine/driver.h"
 #include "engine/pump.h"
+#include "http/early.h"
 #include "http/request.h"
 #include "http/response.h"
 #include "http/zero_copy.h"
@@ -29,7 +30,6 @@
 #include "mhd/accept.h"
 #include "mhd/client.h"
 #include "mhd/config.h"
-#include "mhd/log_mhd.h"
 #include "upgrade/session.h"
 
 /* All daemons, for pymhd_forked().  A leaf. */
@@ -158,7 +158,7 @@ start (struct pymhd_daemon *daemon,
                            &request_access, daemon,
                            /* First, so that it hears of the others. */
                            MHD_OPTION_EXTERNAL_LOGGER,
-                           &log_mhd, (void *) daemon,
+                           &early_log, (void *) daemon,
                            MHD_OPTION_URI_LOG_CALLBACK,
                            &request_begin, (void *) daemon,
                            MHD_OPTION_NOTIFY_COMPLETED,

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/slots.h"
 #include "engine/driver.h"
+#include "http/early.h"
 #include "http/quota.h"
 #include "http/request.h"
 #include "http/response.h"
@@ -88,6 +89,7 @@ end (struct request *request)
 {
   struct pymhd_daemon *const daemon = request->daemon;
 
+  early_end (request);
   if (ENDED == request->phase)
     return;
   if (BEGUN != request->phase)

@@ -19,6 +19,7 @@
 #include "base/bytes.h"
 #include "base/slots.h"
 #include "engine/driver.h"
+#include "http/early.h"
 #include "http/head.h"
 #include "http/response.h"
 #include "mhd/batch.h"
@@ -40,9 +41,9 @@ request_begin (void *cls,
   struct request *const request = request_make (cls);
   const char *const target = NULL == uri ? "" : uri;
 
-  (void) connection;
   if (NULL == request)
     return NULL;
+  early_begin (request, connection);
   request->received_at = uri;
   request->target_size = strlen (target);
   /* head_read() adds the rest, and fails too where memory is short. */
@@ -87,9 +88,18 @@ receive_head (struct request *request,
   enum refusal why;
 
   response_drain ();
+  early_end (request);
   request->phase = RECEIVING;
   atomic_fetch_add (&daemon->counts.requests, 1);
+  if (FAILED == request->refusal)
+    return request_reply (request, connection);         /* there is no target */
   why = head_read (&head, request, connection, method, version);
+  if (0 == head.version.size)
+  {
+    /* 0.9.72 would send the response without its header. */
+    early_say (daemon, connection, BAD_REQUEST);
+    return MHD_NO;
+  }
   if ( (REFUSALS != why) && (FAILED != why) )
   {
     request_refuse (request, why);

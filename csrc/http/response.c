@@ -242,6 +242,13 @@ response_drain (void)
 }
 
 
+const char *
+response_refusal_body (enum refusal which)
+{
+  return refusals[which].body;
+}
+
+
 struct pymhd_response *
 response_refusal (enum refusal which)
 {

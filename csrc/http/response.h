@@ -23,6 +23,10 @@ enum refusal
 };
 
 /* One of our own short answers; it closes the connection. */
+/* Its body, a line that begins with its status and reason. */
+const char *
+response_refusal_body (enum refusal which);
+
 struct pymhd_response *
 response_refusal (enum refusal which);
 

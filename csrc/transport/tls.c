@@ -370,3 +370,17 @@ tls_release (struct tls *tls)
   free (tls->out.at);
   tls->out = (struct text) { 0 };
 }
+
+
+void
+tls_say_last (struct MHD_Connection *connection,
+              const char *text,
+              size_t size)
+{
+  void *const session = session_of (connection);
+
+  if (NULL == session)
+    return;
+  (void) gnutls_functions ()->record_send (session, text, size);
+  (void) gnutls_functions ()->bye (session, GNUTLS_SHUT_WRITING);
+}

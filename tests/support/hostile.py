@@ -29,8 +29,9 @@ class Case(NamedTuple):
     sent: bytes
     statuses: tuple[int, ...] = (400,)
     """0: the connection is closed without a byte, before pymhd is asked."""
-    reached: int = 0
-    """How many requests a handler sees, the one behind it among them."""
+    reached: int | None = 0
+    """How many requests a handler sees, the one behind it among them; None: it, or none,
+    as its status says."""
 
 
 def refused(name: str, sent: bytes, *statuses: int, silent: bool = False) -> Case:
@@ -144,12 +145,8 @@ def lengths() -> Iterator[Case]:
         *(b"5e0", b"5;", b'"5"', b"five", b"", b" ", b"\v5", b"5\f", b"5\0", b"\0005"),
         *(b"\xb25", b"5\xa0", b"5\0 ", b"5\r", b"-123456789123456789123456789"),
     ):
-        if BEFORE_1_0:
-            break
         yield refused(f"length {value!r}", post(b"Content-Length: " + value))
     for value in (b"9" * 20, b"9" * 40, b"18446744073709551616"):
-        if BEFORE_1_0:
-            break
         sent = post(b"Content-Length: " + value)
         yield refused(f"length {value!r}", sent, 400, 413)
     for first, second in ((b"5", b"5"), (b"5", b"6"), (b"0", b"5"), (b"5", b"")):
@@ -159,8 +156,6 @@ def lengths() -> Iterator[Case]:
     for blank in (b" ", b"\t", b" \t "):
         sent = post(b"Content-Length: 5" + blank)
         # RFC 9110, section 5.5; releases before 1.0 do not count with it.
-        if BEFORE_1_0:
-            break
         status, reached = (400, 0) if BEFORE_1_0 else (200, 2)
         yield Case(f"length 5{blank!r}", sent, (status,), reached)
 
@@ -240,9 +235,9 @@ def chunks() -> Iterator[Case]:
             body = b"0\r\n" + more + line + b"\r\nX: GET /smuggled HTTP/1.1\r\n" + HOST
             sent = post(field, body=body + b"\r\n")
             # Before 1.0 a trailer may end too early; nothing behind it is read.
-            early = BEFORE_1_0 and (line[0] == 0 or (more and line == b":"))
+            early = BEFORE_1_0 and line[0] in b":\0"
             case = Case(f"trailer with {name} {more!r}", sent)
-            yield case._replace(statuses=(200,), reached=1) if early else case
+            yield case._replace(statuses=(200, 400), reached=None) if early else case
 
 
 # --- the request line ---
@@ -278,8 +273,8 @@ def request_lines() -> Iterator[Case]:
         ),
         *(b"GET /\rHTTP/1.1", b"GET / HTTP/1.1\rX: a", b"GET /\r HTTP/1.1"),
     ):
-        if IS_0_9_72 and (b"HTTP/1.1" not in line.split()[2:3] or line[0] == 0):
-            continue
+        if IS_0_9_72 and line[0] == 0:
+            continue  # an empty line, behind which it waits: ARCHITECTURE.md
         yield refused(f"line {line!r}", get(line=line), silent=closes_silently(line))
     for method in (b"GET", b"get", b"BREW", b"M-SEARCH", b"!#$%&'*+-.^_`|~"):
         yield served(f"method {method!r}", get(line=method + b" / HTTP/1.1"))
