@@ -60,16 +60,20 @@ def answers(received: bytes, methods: Sequence[str] = ()) -> list[Answer]:
     return found
 
 
-def requests(sent: bytes) -> tuple[list[Request], str]:
+def requests(
+    sent: bytes, empty: tuple[bytes, ...] = (b"\r\n", b"\n")
+) -> tuple[list[Request], str]:
     """Return the complete requests in all that a client has sent, and what follows.
+
+    Lines that begin so are nothing in front of a request; an empty one, at least (RFC
+    9112, section 2.2), of which h11 knows nothing.
 
     The latter is "end", "more" if a request is not complete, "close" if its connection
     ends with the last one, or why h11 refuses it.
     """
     found: list[Request] = []
     while True:
-        # Empty lines before a request are nothing (RFC 9112, section 2.2); h11 differs.
-        while sent.startswith((b"\r\n", b"\n")):
+        while sent.startswith(empty):
             sent = sent.partition(b"\n")[2]
         server = h11.Connection(h11.SERVER)
         server.receive_data(sent)
