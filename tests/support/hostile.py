@@ -30,8 +30,8 @@ class Case(NamedTuple):
     statuses: tuple[int, ...] = (400,)
     """0: the connection is closed without a byte, before pymhd is asked."""
     reached: int | None = 0
-    """How many requests a handler sees, the one behind it among them; None: it, or none,
-    as its status says."""
+    """How many requests a handler sees, with the one behind it; None: as many as are
+    answered 200."""
 
 
 def refused(name: str, sent: bytes, *statuses: int, silent: bool = False) -> Case:
