@@ -28,6 +28,7 @@ from pymhd._engine.quota import Quota
 from pymhd._engine.sessions import Sessions
 from pymhd._engine.signals import Interrupted, interrupting_signals
 from pymhd._native import logs
+from pymhd._native.library import lib
 from pymhd.errors import CallError, DaemonError, StartError, StateError
 from pymhd.handler import Handler, check_handler
 from pymhd.limits import Limits, default_connections
@@ -210,7 +211,8 @@ class Daemon(Loop):
     def _shares(self) -> list[int]:
         """Divide the connections among the drivers: as many, or fewer, as threads."""
         connections = self._limits.connections or default_connections(
-            _DESCRIPTORS_OVER_TLS if self._tls else _DESCRIPTORS
+            _DESCRIPTORS_OVER_TLS if self._tls else _DESCRIPTORS,
+            bool(self._mode.flags & lib.MHD_USE_THREAD_PER_CONNECTION),
         )
         count = min(self._mode.drivers, connections)
         return [(connections + number) // count for number in range(count)]

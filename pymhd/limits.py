@@ -13,6 +13,7 @@ _SPARE_DESCRIPTORS = 64
 # No more connections unless they are asked for: each takes the memory that
 # Limits.memory says, and a thread with threads="per-connection".
 _MOST_CONNECTIONS = 8192
+_MOST_THREADS = 4096
 
 
 @final
@@ -25,17 +26,17 @@ class Limits:
     """
 
     connections: int | None = None
-    """How many at once, upgraded ones included, at least 1. None: 8192, or fewer if the
-    limit of open files (``RLIMIT_NOFILE``) has no room for them, where each is upgraded
-    and takes two descriptors, or five over TLS. Wraps
-    ``MHD_OPTION_CONNECTION_LIMIT``."""
+    """How many at once, upgraded ones included, at least 1. None: 8192, or 4096 with
+    ``threads="per-connection"``, or fewer if the limit of open files
+    (``RLIMIT_NOFILE``) has no room for them, where each is upgraded and takes two
+    descriptors, or five over TLS. Wraps ``MHD_OPTION_CONNECTION_LIMIT``."""
 
     upgraded: int = 4096
     """How many may be upgraded at once, at least 1; all of a daemon's threads count
     together. Another request for an upgrade is answered with 503 and a ``Retry-After``
     instead of the handler's 101. Each has a thread of its own, unless it has
-    ``run="inline"`` or a protocol: those take a few KiB, a thread takes about
-    100 KiB."""
+    ``run="inline"`` or a protocol: a protocol's takes about 10 KiB, a thread 20 KiB
+    more, besides its place among those that the system allows."""
 
     output: int = 16 * 1024 * 1024
     """Bytes that may wait to be sent to the peer of one protocol; 0: no limit. Beyond
@@ -47,11 +48,12 @@ class Limits:
     never comes near it."""
 
     close_timeout: float = 30
-    """Seconds without taking anything until the peer of a protocol's connection, which
+    """Seconds without taking anything until the peer of an upgraded connection, which
     has been closed, loses what still waits for it; 0: never. It must take 4 KiB a
-    second, too, on the average. Then the connection is aborted: ``connection_lost``
-    gets a ``TimeoutError``, and a warning is logged. What ``Upgraded.close`` leaves
-    to be sent over TLS is given up after 30 seconds without taking anything."""
+    second, too, on the average. A protocol's connection is aborted then:
+    ``connection_lost`` gets a ``TimeoutError``, and a warning is logged. The same holds
+    for what ``Upgraded.close`` leaves to be sent over TLS; without TLS that is the
+    kernel's."""
 
     connections_per_ip: int = 0
     """How many at once from one address; 0: no limit. With ``threads=N`` each of the
@@ -105,9 +107,15 @@ def check_idle_timeout(value: object, name: str) -> None:
         raise ValueError(f"{name} must be 0 or from 0.001 to {2**31 - 1}, not {value}")
 
 
-def default_connections(descriptors: int) -> int:
-    """Return how many connections of so many the limit of open files has room for."""
+def default_connections(descriptors: int, threads: bool = False) -> int:
+    """Return how many connections there may be unless the user says so.
+
+    Args:
+        descriptors: How many each may take.
+        threads: Each has a thread of its own.
+    """
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if files == resource.RLIM_INFINITY:
         files = 1 << 20
-    return max(1, min(_MOST_CONNECTIONS, (files - _SPARE_DESCRIPTORS) // descriptors))
+    most = _MOST_THREADS if threads else _MOST_CONNECTIONS
+    return max(1, min(most, (files - _SPARE_DESCRIPTORS) // descriptors))

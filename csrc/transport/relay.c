@@ -8,6 +8,7 @@
  * only while somebody does not take it.
  */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -29,10 +30,12 @@
 /* How many of them one connection may move before it is another one's turn. */
 #define PIECES 16
 
-/* After Python's close(): how long a peer is waited for that takes nothing, and
-   how much of what it still sends is read and forgotten. */
-#define PATIENCE_MS 30000
+/* After Python's close(): how long a peer is waited for that takes nothing, once
+   stop() has begun; how long it may take for all at most, beyond that, which is what
+   the pair's buffer holds at 4 KiB a second; and how much of what it still sends is
+   read and forgotten. */
 #define PATIENCE_AT_STOP_MS 500
+#define ALL_MS 64000
 #define DISCARD_BYTES ((size_t) 1 << 20)
 
 
@@ -283,16 +286,24 @@ relay_close (struct relay *relay)
   relay->up = (struct text) { 0 };
   relay->given = 0;
   relay->progress_ms = monotonic_ms ();
+  relay->latest_ms = relay->progress_ms + relay->daemon->config.close_ms + ALL_MS;
 }
 
 
 int
 relay_patience (const struct relay *relay)
 {
-  const int64_t most = atomic_load (&relay->daemon->life.refusing)
-                       ? PATIENCE_AT_STOP_MS : PATIENCE_MS;
-  const int64_t left = relay->progress_ms + most - monotonic_ms ();
+  const bool stopping = atomic_load (&relay->daemon->life.refusing);
+  const int64_t most = stopping ? PATIENCE_AT_STOP_MS
+                                : relay->daemon->config.close_ms;
+  const int64_t last = relay->progress_ms + most;
+  const int64_t now = monotonic_ms ();
+  int64_t left = (last < relay->latest_ms ? last : relay->latest_ms) - now;
 
+  if (0 == most)
+    left = INT_MAX;             /* as long as it wants */
+  if (left > INT_MAX)
+    left = INT_MAX;
   return 0 < left ? (int) left : 0;
 }
 

@@ -46,6 +46,7 @@ struct relay
   bool closing;                 /* Python has closed the session */
   size_t discarded;             /* since then */
   int64_t progress_ms;          /* when the peer last took something */
+  int64_t latest_ms;            /* when it must have taken everything */
   atomic_int error;             /* errno of what has ended the connection */
   struct wakeup wakeup;         /* "per-connection": look again */
   bool ready;                   /* on the daemon's list of those */

@@ -270,7 +270,9 @@ flush (struct relay *relay)
     return;
   }
   relay_watch (relay);
-  if (before != relay->progress_ms)
+  if (0 == relay_patience (relay))
+    leave_lingering (session);
+  else if (before != relay->progress_ms)
   {
     leave_list (session);
     enter_list (session);

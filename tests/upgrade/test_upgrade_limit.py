@@ -71,7 +71,7 @@ def test_no_more_are_upgraded_than_may_be(
         (record,) = caplog.records
         assert record.levelno == logging.WARNING
         assert "Limits.upgraded" in record.getMessage()
-        assert daemon.upgraded == 3
+        eventually(lambda: daemon.upgraded == 3, "the last one")
         # A place that becomes free is another one's.
         socks[0].close()
         eventually(lambda: daemon.upgraded == 2, "the end of one")
@@ -127,6 +127,7 @@ def test_the_default_is_what_a_machine_survives(
         limits = (files, files)
         monkeypatch.setattr(resource, "getrlimit", lambda which, limits=limits: limits)
         assert default_connections(2) == 8192
+        assert default_connections(2, threads=True) == 4096
     assert pymhd.Limits().upgraded == 4096
     monkeypatch.setattr(resource, "getrlimit", lambda which: (1024, 1024))
     assert default_connections(2) == 480
