@@ -25,6 +25,7 @@
 #include "mhd/config.h"
 #include "mhd/log_mhd.h"
 #include "mhd/runs.h"
+#include "transport/handshake.h"
 #include "transport/relay.h"
 #include "upgrade/session.h"
 
@@ -47,6 +48,7 @@ struct pymhd_daemon
   struct said said;
   struct listening listening;
   struct clients clients;
+  struct handshakes handshakes;
   struct poller poller;         /* what the pump waits for */
   struct wakeup wakeup;         /* readable: pymhd_pump() has something to do */
   struct runs runs;

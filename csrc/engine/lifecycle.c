@@ -30,6 +30,7 @@
 #include "mhd/accept.h"
 #include "mhd/client.h"
 #include "mhd/config.h"
+#include "transport/handshake.h"
 #include "upgrade/session.h"
 
 /* All daemons, for pymhd_forked().  A leaf. */
@@ -256,6 +257,8 @@ pymhd_daemon_start (struct pymhd_daemon *daemon,
   daemon->config.close_ms = settings->close_ms;
   daemon->requests.quota = settings->quota;
   daemon->config.connection_limit = settings->connections;
+  handshakes_open (&daemon->handshakes, settings->priorities,
+                   daemon->config.client_ca);
   error = wakeup_open (&daemon->life.stop);
   if (0 == error)
     error = pump_open (daemon);
@@ -365,6 +368,7 @@ pymhd_daemon_free (struct pymhd_daemon *daemon)
   (void) pthread_mutex_unlock (&lock);
   hub_free (daemon);
   due_free (&daemon->sessions.due);
+  handshakes_close (&daemon->handshakes);
   free (daemon);
 }
 

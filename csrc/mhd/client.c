@@ -25,6 +25,7 @@
 #include "mhd/accept.h"
 #include "mhd/config.h"
 #include "mhd/runs.h"
+#include "transport/handshake.h"
 #include "transport/tls.h"
 
 /* How long stop() waits for those that have had their end of input. */
@@ -41,6 +42,7 @@ struct client
   struct client *next_hung_up;
   int fd;
   bool watched;                 /* guarded by the daemon's lock */
+  struct handshake *handshake;  /* NULL without TLS */
   bool undescribed;             /* its TLS: it has not done its handshake */
   char address[128];            /* "host port", "host port flow scope" or "";
                                    over TLS "\tprotocol\tcipher" behind it */
@@ -135,8 +137,15 @@ client_begin (struct pymhd_daemon *daemon,
   client->watcher.ready = &client_hung_up;
   client->daemon = daemon;
   client->undescribed = daemon->config.tls;
+  client->handshake = NULL;
   if (daemon->config.tls)
-    tls_prepare (daemon, connection);
+  {
+    client->handshake = handshake_begin (&daemon->handshakes, connection,
+                                         client->address);
+    /* It would take every client for one that needs no certificate. */
+    if (NULL == client->handshake)
+      (void) shutdown (fd, SHUT_RDWR);
+  }
   client->previous = NULL;
   (void) pthread_mutex_lock (&daemon->clients.lock);
   /* With threads of libmicrohttpd's the pump may be told of it at once. */
@@ -189,6 +198,7 @@ client_end (struct pymhd_daemon *daemon,
 
   if (NULL == client)
     return;
+  handshake_free (client->handshake);
   (void) pthread_mutex_lock (&daemon->clients.lock);
   unwatch (daemon, client);
   if (NULL != client->previous)

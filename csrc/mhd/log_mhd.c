@@ -13,6 +13,7 @@
 #include "engine/driver.h"
 #include "mhd/accept.h"
 #include "mhd/config.h"
+#include "transport/handshake.h"
 
 #define NAP_NS (10 * 1000 * 1000)
 
@@ -46,6 +47,8 @@ log_mhd (void *cls,
   struct pymhd_daemon *const daemon = cls;
   char line[LOG_LINE_SIZE];
 
+  if (handshake_has_failed (format))
+    return;                     /* which has said more about it */
   log_add (line, "libmicrohttpd: ", format, arguments);
   (void) pthread_mutex_lock (&daemon->said.lock);
   (void) snprintf (daemon->said.line, LOG_LINE_SIZE, "%s",

@@ -162,3 +162,21 @@ pymhd_tls_check_priorities (const char *priorities)
   gnutls->priority_deinit (cache);
   return usable ? PYMHD_PRIORITIES_GOOD : PYMHD_PRIORITIES_EMPTY;
 }
+
+
+void *
+priorities_new (const char *priorities)
+{
+  void *cache;
+
+  return 0 > gnutls_functions ()->priority_init (&cache, priorities, NULL)
+         ? NULL : cache;
+}
+
+
+void
+priorities_free (void *cache)
+{
+  if (NULL != cache)
+    gnutls_functions ()->priority_deinit (cache);
+}

@@ -37,47 +37,6 @@ session_of (struct MHD_Connection *connection)
 }
 
 
-/* Before the upgrade, where the transport is libmicrohttpd's descriptor. */
-static ssize_t
-pull_plainly (void *transport,
-              void *data,
-              size_t size)
-{
-  return recv ((int) (intptr_t) transport, data, size, 0);
-}
-
-
-static ssize_t
-push_plainly (void *transport,
-              const void *data,
-              size_t size)
-{
-  return send ((int) (intptr_t) transport, data, size, MSG_NOSIGNAL);
-}
-
-
-/* Whichever thread accepts; no lock of libmicrohttpd's.  With functions that
-   are not GnuTLS's own it leaves the kernel's TLS alone, which could not be
-   taken over later. */
-void
-tls_prepare (const struct pymhd_daemon *daemon,
-             struct MHD_Connection *connection)
-{
-  const struct gnutls *const gnutls = gnutls_functions ();
-  void *const session = session_of (connection);
-
-  if (NULL == session)
-    return;
-  gnutls->transport_set_pull_function (session, &pull_plainly);
-  gnutls->transport_set_push_function (session, &push_plainly);
-  if (! daemon->config.client_ca)
-    return;
-  /* libmicrohttpd asks for a certificate and takes what comes, or none. */
-  gnutls->certificate_server_set_request (session, GNUTLS_REQUIRE_CERTIFICATE);
-  gnutls->session_set_verify_cert (session, NULL, 0);
-}
-
-
 /* The driver. */
 void
 tls_describe (struct MHD_Connection *connection,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * TLS: a connection's session with GnuTLS, before and after its upgrade.
+ * TLS: a connection's session with GnuTLS, from its upgrade on.
  */
 #pragma once
 
@@ -32,11 +32,6 @@ struct tls
   struct text out;              /* encrypted, not taken by the kernel yet */
   size_t sent;                  /* of out */
 };
-
-/* NOTIFY_CONNECTION STARTED of a daemon with TLS: before the handshake. */
-void
-tls_prepare (const struct pymhd_daemon *daemon,
-             struct MHD_Connection *connection);
 
 /* Writes "\tprotocol\tcipher", "" if there is no TLS.  After the handshake. */
 void

@@ -83,14 +83,16 @@ def test_what_is_good_today_is_accepted(serve: Serve, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KEYS)
 def test_old_versions_and_ciphers_are_refused(serve: Serve, kind: str) -> None:
-    """Whatever else the client could do."""
+    """And the client is told why: protocol_version or handshake_failure."""
     daemon = serve(hello, tls=with_key(kind))
     for version, cipher in OLD_VERSIONS:
         output = openssl(daemon, version, cipher)
         assert agreed(output) is None
+        assert "SSL alert number 70" in output
     for cipher in OLD_CIPHERS:
         output = openssl(daemon, "-tls1_2", cipher.replace("KEY", kind))
         assert agreed(output) is None
+        assert "SSL alert number 40" in output or "no cipher" in output
 
 
 def test_signatures_with_sha1_are_not_made(serve: Serve) -> None:

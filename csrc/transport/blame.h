@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Why a TLS handshake has failed.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/bytes.h"
+
+struct handshakes;
+
+/* Only the thread that serves the connection uses it. */
+struct handshake
+{
+  struct handshakes *all;       /* the daemon's */
+  void *session;                /* gnutls_session_t, libmicrohttpd's */
+  int fd;                       /* libmicrohttpd's */
+  const char *address;
+  struct text hello;            /* what has come before we have said anything */
+  size_t replayed;              /* of that, to learn what is wrong with it */
+  unsigned char last[7];        /* bytes that have come: an alert has so many */
+  bool answered;                /* we have said something */
+  bool owes_word;               /* it has sent something since */
+  int acknowledgements;         /* that went out without delay */
+  bool ended;                   /* the client's FIN has come */
+  int error;                    /* the errno of reading, 0 */
+};
+
+struct blame
+{
+  const char *reason;           /* for the log */
+  int alert;                    /* for the client; BLAME_NO_ALERT, BLAME_HTTP */
+};
+
+/* Instead of an alert: the client has gone, or has sent one itself; or it takes us
+   for a server without TLS. */
+enum { BLAME_NO_ALERT = -1, BLAME_HTTP = -2 };
+
+/* The thread that serves the connection, when its handshake has failed. */
+void
+blame_find (struct handshake *handshake,
+            struct blame *blame);
+
+/* Then: tells the client, as far as it can still be told. */
+void
+blame_tell (struct handshake *handshake,
+            const struct blame *blame);
