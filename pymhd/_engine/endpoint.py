@@ -12,6 +12,7 @@ import socket
 import stat
 from typing import final
 
+from pymhd._engine.start_errors import start_error, start_error_of_path
 from pymhd.errors import StartError, StateError
 
 __all__ = ["Endpoint", "reserve"]
@@ -89,6 +90,7 @@ class Endpoint:
         # The socket, until somebody closes it: pop() gives it to one thread only.
         self._listening: list[socket.socket] = []
         self._address: tuple[str, int] | str | None = None
+        self._path = ""  # of our UNIX socket, absolute, if it is a file
         self._inode: tuple[int, int] | None = None
 
     def listen(self) -> socket.socket:
@@ -100,11 +102,12 @@ class Endpoint:
         if self._sock is not None:
             listening = _adopt(self._sock)
         else:
-            where = self._unix or f"port {self._port} of {self._host or 'any address'}"
             try:
                 listening = self._open()
-            except OSError as error:
-                raise _start_error(error, where) from error
+            except (OSError, UnicodeError) as error:
+                if self._unix is not None:
+                    raise start_error_of_path(error, self._unix) from error
+                raise start_error(error, self._host, self._port) from error
         self._listening.append(listening)
         listening.setblocking(False)
         self._note_address(listening)
@@ -117,12 +120,16 @@ class Endpoint:
 
     def _note_address(self, listening: socket.socket) -> None:
         if listening.family != socket.AF_UNIX:
-            host, port = listening.getsockname()[:2]
+            host, port, *more = listening.getsockname()
+            if more and more[1]:  # of a link: another one may have the same address
+                host += f"%{socket.if_indextoname(more[1])}"
             self._address = (host, port)
             return
         self._address = os.fsdecode(listening.getsockname())
         if self._unix is not None and not self._unix.startswith("\0"):
-            self._inode = _inode_of(self._unix)
+            # Absolute, since the program may change its folder.
+            self._address = self._path = os.path.abspath(self._unix)
+            self._inode = _inode_of(self._path)
 
     def _known_address(self) -> tuple[str, int] | str:
         if self._address is None:
@@ -151,7 +158,8 @@ class Endpoint:
         host, port = address
         # Not every system can connect to the address that means all of them.
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-        host = f"[{host}]" if ":" in host else host
+        if ":" in host:
+            host = f"[{host.replace('%', '%25')}]"  # RFC 6874: a zone's delimiter
         return f"{self._scheme}://{host}:{port}"
 
     def end(self) -> None:
@@ -177,10 +185,10 @@ class Endpoint:
 
     def _remove(self) -> None:
         """Remove our file, unless it is another's by now."""
-        if self._unix is not None and self._inode is not None:
+        if self._inode is not None:
             with contextlib.suppress(OSError):
-                if self._inode == _inode_of(self._unix):
-                    os.unlink(self._unix)
+                if self._inode == _inode_of(self._path):
+                    os.unlink(self._path)
         self._inode = None
 
     def forget(self) -> None:
@@ -188,18 +196,6 @@ class Endpoint:
         if (listening := self._take()) is not None:
             listening.close()
         self._inode = None
-
-
-def _start_error(error: OSError, where: str) -> StartError:
-    number = error.errno or errno.EINVAL
-    if isinstance(error, socket.gaierror):  # its numbers are not errno's
-        number = errno.EADDRNOTAVAIL
-    advice = {
-        errno.EADDRINUSE: "; choose another one, or port=0 for any that is free",
-        errno.EACCES: "; it needs more rights, as ports below 1024 do",
-    }.get(number, "")
-    reason = error.strerror or str(error)
-    return StartError(number, f"cannot listen on {where}: {reason}{advice}")
 
 
 def _adopt(sock: "socket.socket | int") -> socket.socket:
@@ -213,7 +209,7 @@ def _adopt(sock: "socket.socket | int") -> socket.socket:
             raise
     except OSError as error:
         raise StartError(
-            error.errno, f"sock={sock!r} is no socket: {error.strerror}"
+            error.errno, f"sock={sock!r} is no socket that is open: {error.strerror}"
         ) from error
     if not own.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         own.close()
@@ -236,8 +232,8 @@ def reserve(host: str, port: int) -> socket.socket:
         if port:  # alone first: nobody must get half of somebody else's connections
             _bind_tcp(host, port, reuse_port=False).close()
         return _bind_tcp(host, port, reuse_port=True)
-    except OSError as error:
-        raise _start_error(error, f"port {port} of {host}") from error
+    except (OSError, UnicodeError) as error:
+        raise start_error(error, host, port) from error
 
 
 def _listen_tcp(host: str | None, port: int, reuse_port: bool) -> socket.socket:

@@ -14,6 +14,7 @@ from marks import each_mode, has_ipv6, needs_ipv6
 from messages import LAST_GET, ask
 
 import pymhd
+from pymhd._engine.endpoint import Endpoint
 
 
 def ask_at(family: int, address: Any) -> bytes:
@@ -98,6 +99,47 @@ def test_the_unix_socket_is_removed_at_the_end(
     assert stat.S_ISSOCK(path.stat().st_mode)
     daemon.stop()
     assert not path.exists()
+
+
+def test_a_relative_path_is_that_of_the_folder_at_the_start(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although the program goes elsewhere: its URL, and its file's end."""
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    daemon = serve(hello, unix="socket")
+    monkeypatch.chdir(tmp_path / "other")
+    assert daemon.url == f"unix://{tmp_path}/socket"
+    assert ask_at(socket.AF_UNIX, str(tmp_path / "socket")).endswith(b"hello")
+    daemon.stop()
+    assert not (tmp_path / "socket").exists()
+
+
+def link_locals() -> list[str]:
+    """Return the addresses of this machine that mean something on a link only."""
+    rows = [row.split() for row in Path("/proc/net/if_inet6").read_text().splitlines()]
+    return [
+        f"{socket.inet_ntop(socket.AF_INET6, bytes.fromhex(row[0]))}%{row[5]}"
+        for row in rows
+        if row[3] == "20"
+    ]
+
+
+@needs_ipv6
+def test_the_url_of_a_link_local_address_names_the_link(serve: Serve) -> None:
+    """As RFC 6874 says."""
+    if not (addresses := link_locals()):
+        pytest.skip("needs a link-local address")
+    daemon = serve(hello, host=addresses[0])
+    zoned = addresses[0].replace("%", "%25")
+    assert daemon.url == f"http://[{zoned}]:{daemon.port}"
+
+
+def test_a_zone_is_encoded_in_the_url() -> None:
+    """Whether or not this machine has such an address."""
+    endpoint = Endpoint("fe80::1%eth0", 80, None, None)
+    endpoint._address = ("fe80::1%eth0", 80)
+    assert endpoint.url == "http://[fe80::1%25eth0]:80"
 
 
 def test_a_stale_unix_socket_is_replaced(serve: Serve, tmp_path: Path) -> None:

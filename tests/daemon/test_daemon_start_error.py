@@ -7,6 +7,7 @@ import os
 import resource
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -65,6 +66,61 @@ def test_an_address_that_cannot_be_had_is_a_start_error(
     assert caught.value.strerror
 
 
+@pytest.mark.parametrize(
+    ("kind", "advice"),
+    [
+        ("file", "no socket: remove it, or choose another path"),
+        ("folder", "no socket: remove it, or choose another path"),
+        ("dangling", "no socket: remove it, or choose another path"),
+        ("busy", "another server listens there: stop it, or"),
+        ("datagrams", "a socket of another kind: choose another path"),
+        ("missing/socket", "make the folder "),
+        ("file/socket", "is no folder: choose another path"),
+        ("x" * 200, "at most 107 bytes"),
+    ],
+)
+def test_a_path_that_cannot_be_had_is_told_what_to_do(
+    tmp_path: Path, kind: str, advice: str
+) -> None:
+    """And not to choose a port."""
+    (tmp_path / "file").write_text("precious")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    with (
+        socket.socket(socket.AF_UNIX) as busy,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams,
+    ):
+        busy.bind(str(tmp_path / "busy"))
+        busy.listen()
+        datagrams.bind(str(tmp_path / "datagrams"))
+        with pytest.raises(pymhd.StartError) as caught:
+            pymhd.Daemon(hello, unix=tmp_path / kind).start()
+    text = str(caught.value.strerror)
+    assert advice in text
+    assert text.startswith(f"cannot listen on unix='{tmp_path}/{kind}': ")
+    assert "port" not in text
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "no.such.host.invalid",
+        "203.0.113.1",
+        "127.0.0.1:80",
+        "[::1]",
+        "http://a",
+        "a" * 99,
+    ],
+)
+def test_a_host_that_is_none_of_this_machine_is_told_what_it_may_be(host: str) -> None:
+    """Also one that no resolver is asked for."""
+    with pytest.raises(
+        pymhd.StartError, match="without scheme, brackets and port"
+    ) as e:
+        pymhd.Daemon(hello, host=host).start()
+    assert e.value.errno == errno.EADDRNOTAVAIL
+
+
 def test_a_socket_that_does_not_listen_is_a_start_error() -> None:
     """Nor does one for datagrams."""
     with socket.socket() as sock, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
@@ -78,7 +134,7 @@ def test_a_descriptor_that_is_no_socket_is_a_start_error() -> None:
     """And is left as it was, without a duplicate."""
     with (
         open("/dev/null", "rb") as file,
-        pytest.raises(pymhd.StartError, match="is no socket") as caught,
+        pytest.raises(pymhd.StartError, match="is no socket that is open") as caught,
     ):
         pymhd.Daemon(hello, sock=file.fileno()).start()
     assert caught.value.errno == errno.ENOTSOCK

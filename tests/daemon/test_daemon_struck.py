@@ -49,7 +49,9 @@ class Striker:
 
 def leftovers():
     return (
-        len(pymhd._engine.running._drivers), len(pymhd._engine.running._daemons), len(pymhd._native.logs._users),
+        len(pymhd._engine.running._drivers),
+        len(pymhd._engine.running._daemons),
+        len(pymhd._native.logs._users),
         [t.name for t in threading.enumerate() if t.name.startswith("pymhd")],
         pymhd.lib.pymhd_sessions_live(), len(os.listdir("/proc/self/fd")),
     )
