@@ -62,7 +62,15 @@ relay_new (struct pymhd_daemon *daemon,
     errno = error;
     return NULL;
   }
-  (void) tls_take_over (&relay->tls, connection);
+  if (! tls_take_over (&relay->tls, connection))
+  {
+    (void) close (pair[0]);
+    (void) close (pair[1]);
+    wakeup_close (&relay->wakeup);
+    free (relay);
+    errno = ENOTCONN;
+    return NULL;
+  }
   relay->daemon = daemon;
   relay->peer = (struct side) { { &relay_ready }, relay, relay->tls.fd, 0, 0 };
   relay->app = (struct side) { { &relay_ready }, relay, pair[0], 0, 0 };

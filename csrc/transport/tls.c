@@ -23,6 +23,10 @@
 #include "engine/driver.h"
 #include "transport/gnutls.h"
 
+/* So many records in a row that are no data (empty ones, key updates, alerts) are an
+   attack: each costs us, and the others wait. */
+#define USELESS_RECORDS 256
+
 /* Who makes us answer (key updates, renegotiation) and never reads is cut. */
 #define OUT_LIMIT ((size_t) 1 << 18)
 
@@ -194,6 +198,7 @@ tls_recv (struct tls *tls,
           size_t size)
 {
   const struct gnutls *const gnutls = gnutls_functions ();
+  int useless = 0;
   ssize_t got;
 
   if (0 != tls->error)
@@ -206,7 +211,8 @@ tls_recv (struct tls *tls,
   do
     got = gnutls->record_recv (tls->session, data, size);
   while ( (! tls->starved) &&
-          (goes_on (tls, got)) );
+          (goes_on (tls, got)) &&
+          (USELESS_RECORDS > ++useless) );
   tls->ours = false;
   if (0 <= got)
     return got;
