@@ -29,7 +29,7 @@ def refused_by_libmicrohttpd(sock: socket.socket) -> None:
     """Ask for what has no room in its memory, which it refuses itself, and logs."""
     with contextlib.suppress(ConnectionError):  # it does not read to the end
         sock.sendall(b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: test\r\n\r\n")
-        assert read_head(sock).startswith(b"HTTP/1.1 4")
+        assert b" 414 " in read_head(sock).partition(b"\r\n")[0]
 
 
 @each_mode
