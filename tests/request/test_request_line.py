@@ -8,9 +8,19 @@ import urllib.parse
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live import TIMEOUT, Mode, Serve
+from live import (
+    GET,
+    TIMEOUT,
+    Mode,
+    Serve,
+    assert_echoes,
+    connect,
+    echo,
+    read_head,
+    upgrade_request,
+)
 from marks import each_mode
-from messages import REFUSED, ask, head, status_of, status_without_python, taken
+from messages import REFUSED, ask, get, head, status_of, status_without_python, taken
 
 import pymhd
 
@@ -159,6 +169,36 @@ def test_the_version_is_as_it_was_sent(serve: Serve, version: str) -> None:
 
 @pytest.mark.parametrize("version", [b"HTTP/0.9", b"HTTP/2.0", b"http/1.1", b"ICY/1.1"])
 def test_other_versions_are_refused(serve: Serve, version: bytes) -> None:
-    """By libmicrohttpd."""
+    """With 400, or 505 if it is a version at all."""
     status = status_without_python(serve, head(b"GET / " + version))
     assert status in (*REFUSED, 505)
+
+
+@each_mode
+@pytest.mark.parametrize("minor", ["2", "9"])
+def test_a_higher_minor_version_is_as_1_1(serve: Serve, mode: Mode, minor: str) -> None:
+    """It keeps the connection, is told to continue, and may upgrade (RFC 9110, 2.5)."""
+
+    def handler(request: pymhd.Request) -> pymhd.Response:
+        if request.wants_upgrade("echo"):
+            return pymhd.Response.for_upgrade(echo, "echo")
+        return pymhd.Response(request.version.encode() + request.body)
+
+    version = f"HTTP/1.{minor}".encode()
+    with connect(serve(handler, threads=mode)) as sock:
+        assert get(sock, GET.replace(b"HTTP/1.1", version)) == version
+        expecting = b"Expect: 100-continue\r\nContent-Length: 1\r\n\r\n"
+        sock.sendall(b"POST / %s\r\nHost: test\r\n" % version + expecting)
+        assert read_head(sock).startswith(b"HTTP/1.1 100 ")
+        assert get(sock, b"x") == version + b"x"
+        sock.sendall(upgrade_request().replace(b"HTTP/1.1", version))
+        assert read_head(sock).startswith(b"HTTP/1.1 101 ")
+        assert_echoes(sock)
+
+
+@pytest.mark.parametrize("version", [b"HTTP/1.1", b"HTTP/1.0"])
+def test_an_absolute_target_says_what_host_is(serve: Serve, version: bytes) -> None:
+    """RFC 9112, section 3.2.2: the field is ignored."""
+    raw = head(b"GET http://example:80/a " + version)
+    assert taken(serve, lambda r: r.headers["Host"], raw) == "example:80"
+    assert taken(serve, lambda r: r.target, raw) == "http://example:80/a"

@@ -34,9 +34,9 @@ def ask(daemon: pymhd.Daemon, raw: bytes = LAST_GET) -> bytes:
         return read_to_end(sock)
 
 
-def get(sock: socket.socket) -> bytes:
+def get(sock: socket.socket, request: bytes = GET) -> bytes:
     """Return the body of an answer, and keep the connection."""
-    sock.sendall(GET)
+    sock.sendall(request)
     length = read_head(sock).partition(b"Content-Length: ")[2].partition(b"\r")[0]
     return read_exactly(sock, int(length))
 
