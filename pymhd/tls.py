@@ -68,6 +68,9 @@ class TLS:
         OSError: A file cannot be read.
         NotSupportedError: This libmicrohttpd has no TLS.
 
+    A handshake that fails is no error of the daemon's: the client gets the alert of RFC
+    8446, section 6.2, and the log a line at INFO with the reason and its address.
+
     Wraps ``MHD_OPTION_HTTPS_MEM_CERT`` and its like.
     """
 
