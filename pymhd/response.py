@@ -355,8 +355,10 @@ class Response:
 
     def _build(self, fields: bytes) -> "SharedResponsePtr":
         if self._status == _SWITCHING_PROTOCOLS:
-            hub = self._run == "hub"
-            pointer = lib.pymhd_response_new_upgrade(fields, len(fields), hub)
+            if self._run == "hub":
+                pointer = lib.pymhd_response_new_hub(fields, len(fields))
+            else:
+                pointer = lib.pymhd_response_new_upgrade(fields, len(fields))
             function = "MHD_response_for_upgrade"
         else:
             body, size = self._body, len(self._body)

@@ -7,8 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "api/daemon.h"
-
 enum pymhd_hub_kind
 {
   PYMHD_HUB_DATA,
@@ -46,6 +44,7 @@ struct pymhd_hub_event
   int64_t second;
 };
 
+/* The batch of events, and the hub for all calls: it stays where it is. */
 struct pymhd_hub
 {
   int count;                    /* Python sets it to 0 when it is through */
@@ -57,57 +56,54 @@ struct pymhd_hub
   int32_t *crossed;
 };
 
-struct pymhd_hub *
-pymhd_hub_batch (struct pymhd_daemon *daemon);
-
 void
-pymhd_hub_collect (struct pymhd_daemon *daemon);
+pymhd_hub_collect (struct pymhd_hub *hub);
 
 int
-pymhd_hub_write (struct pymhd_daemon *daemon,
+pymhd_hub_write (struct pymhd_hub *hub,
                  const int32_t *connections,
                  const int64_t *sizes,
                  int count,
                  const char *bytes);
 
 int
-pymhd_hub_send (struct pymhd_daemon *daemon,
+pymhd_hub_send (struct pymhd_hub *hub,
                 int32_t connection,
                 const char *bytes,
                 size_t size);
 
 int
-pymhd_hub_broadcast (struct pymhd_daemon *daemon,
+pymhd_hub_broadcast (struct pymhd_hub *hub,
                      const int32_t *connections,
                      int count,
                      const char *bytes,
                      size_t size);
 
 int
-pymhd_hub_limits (struct pymhd_daemon *daemon,
+pymhd_hub_limits (struct pymhd_hub *hub,
                   int32_t connection,
                   size_t high,
                   size_t low);
 
 size_t
-pymhd_hub_buffered (struct pymhd_daemon *daemon,
+pymhd_hub_buffered (struct pymhd_hub *hub,
                     int32_t connection);
 
 void
-pymhd_hub_pause (struct pymhd_daemon *daemon,
+pymhd_hub_pause (struct pymhd_hub *hub,
                  int32_t connection,
                  int pause);
 
 void
-pymhd_hub_shut (struct pymhd_daemon *daemon,
+pymhd_hub_shut (struct pymhd_hub *hub,
                 int32_t connection);
 
 void
-pymhd_hub_close (struct pymhd_daemon *daemon,
+pymhd_hub_close (struct pymhd_hub *hub,
                  int32_t connection,
                  int abort);
 
 void
-pymhd_hub_release (struct pymhd_daemon *daemon,
+pymhd_hub_release (struct pymhd_hub *hub,
                    const int32_t *connections,
                    int count);

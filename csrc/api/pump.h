@@ -6,29 +6,29 @@
 
 #include <stddef.h>
 
-#include "api/daemon.h"
+#include "api/driver.h"
 #include "api/batch.h"
 
 void
-pymhd_pump_answer (struct pymhd_daemon *daemon,
+pymhd_pump_answer (struct pymhd_driver *daemon,
                    const char *answers,
                    size_t size);
 
 const struct pymhd_batch *
-pymhd_pump (struct pymhd_daemon *daemon,
+pymhd_pump (struct pymhd_driver *daemon,
             int timeout_ms);
 
 const struct pymhd_batch *
-pymhd_pump_batch (struct pymhd_daemon *daemon);
+pymhd_pump_batch (struct pymhd_driver *daemon);
 
 void
-pymhd_pump_wake (struct pymhd_daemon *daemon);
+pymhd_pump_wake (struct pymhd_driver *daemon);
 
 int
-pymhd_pump_timeout (struct pymhd_daemon *daemon);
+pymhd_pump_timeout (struct pymhd_driver *daemon);
 
 int
-pymhd_pump_fileno (struct pymhd_daemon *daemon);
+pymhd_pump_fileno (struct pymhd_driver *daemon);
 
 enum pymhd_fdset
 {
@@ -38,6 +38,6 @@ enum pymhd_fdset
 };
 
 void
-pymhd_pump_fdset (struct pymhd_daemon *daemon,
+pymhd_pump_fdset (struct pymhd_driver *daemon,
                   unsigned char *watched,
                   int size);

@@ -6,17 +6,11 @@
 
 #include <stdint.h>
 
-#include "api/daemon.h"
-
 int
 pymhd_session_dup (int64_t session);
 
 int
 pymhd_session_close (int64_t session);
-
-int
-pymhd_sessions_shutdown (struct pymhd_daemon *daemon,
-                         int how);
 
 int
 pymhd_session_is_live (int64_t session);

@@ -18,7 +18,12 @@ enum MHD_Result
 pymhd_queue_upgrade (struct MHD_Connection *connection,
                      struct MHD_Response *response);
 
+/* Python gets the descriptor. */
 struct pymhd_response *
 pymhd_response_new_upgrade (const char *fields,
-                            size_t fields_size,
-                            int hub);
+                            size_t fields_size);
+
+/* The hub keeps it. */
+struct pymhd_response *
+pymhd_response_new_hub (const char *fields,
+                        size_t fields_size);

@@ -15,3 +15,9 @@ struct life
   atomic_bool dead;             /* we are a fork's child: nothing may be called */
   struct wakeup stop;           /* readable once stop() has begun */
 };
+
+/* A thread of libmicrohttpd's, back from a callback that may have forked: in the
+   child it must not go on, since it waits for descriptors of the parent's.  Nor may
+   it return, which is an exit() where it is the only thread. */
+void
+life_go_on (const struct life *life);

@@ -21,13 +21,11 @@
 #include "api/pump.h"
 #include "base/clock.h"
 #include "base/poller.h"
-#include "base/slots.h"
 #include "base/wakeup.h"
 #include "engine/driver.h"
 #include "engine/select.h"
 #include "http/request.h"
 #include "http/response.h"
-#include "http/response_cache.h"
 #include "http/zero_copy.h"
 #include "hub/hub.h"
 #include "mhd/accept.h"
@@ -46,11 +44,11 @@ static void
 pump_mhd_is_ready (struct watcher *watcher,
                    uint32_t events)
 {
-  struct pymhd_daemon *const daemon
-    = (void *) ((char *) watcher - offsetof (struct pymhd_daemon, pump.on_mhd));
+  struct pymhd_driver *const driver
+    = (void *) ((char *) watcher - offsetof (struct pymhd_driver, pump.on_mhd));
 
   (void) events;
-  daemon->runs.ready = true;
+  driver->server.runs.ready = true;
 }
 
 
@@ -58,123 +56,121 @@ static void
 pump_woken (struct watcher *watcher,
             uint32_t events)
 {
-  struct pymhd_daemon *const daemon
-    = (void *) ((char *) watcher - offsetof (struct pymhd_daemon, pump.on_wakeup));
+  struct pymhd_driver *const driver
+    = (void *) ((char *) watcher - offsetof (struct pymhd_driver, pump.on_wakeup));
 
   (void) events;
-  wakeup_clear (&daemon->wakeup);
-  sessions_close_pending (daemon);
+  wakeup_clear (&driver->server.wakeup);
+  sessions_close_pending (&driver->sessions);
 }
 
 
 /* The thread that starts the daemon, before anybody else knows it. */
 int
-pump_open (struct pymhd_daemon *daemon)
+pump_open (struct pymhd_driver *driver)
 {
-  int error = poller_open (&daemon->poller);
+  int error = poller_open (&driver->server.poller);
 
   if (0 == error)
-    error = wakeup_open (&daemon->wakeup);
+    error = wakeup_open (&driver->server.wakeup);
   if (0 != error)
     return error;
-  daemon->pump.on_wakeup.ready = &pump_woken;
-  return poller_watch (&daemon->poller, daemon->wakeup.fd, EPOLLIN,
-                       &daemon->pump.on_wakeup) ? 0 : errno;
+  driver->pump.on_wakeup.ready = &pump_woken;
+  return poller_watch (&driver->server.poller, driver->server.wakeup.fd, EPOLLIN,
+                       &driver->pump.on_wakeup) ? 0 : errno;
 }
 
 
 /* The same thread, when libmicrohttpd has been started. */
 int
-pump_drive (struct pymhd_daemon *daemon)
+pump_drive (struct pymhd_driver *driver)
 {
-  if (config_selects (&daemon->config))
-    return select_open (daemon);
-  daemon->pump.on_mhd.ready = &pump_mhd_is_ready;
-  return poller_watch (&daemon->poller, daemon->listening.mhd_epoll_fd, EPOLLIN,
-                       &daemon->pump.on_mhd) ? 0 : errno;
+  if (config_selects (&driver->server.config))
+    return select_open (driver);
+  driver->pump.on_mhd.ready = &pump_mhd_is_ready;
+  return poller_watch (&driver->server.poller, driver->server.listening.mhd_epoll_fd,
+                       EPOLLIN, &driver->pump.on_mhd) ? 0 : errno;
 }
 
 
 /* stop(): nobody pumps any more. */
 void
-pump_free (struct pymhd_daemon *daemon)
+pump_free (struct pymhd_driver *driver)
 {
-  requests_free (daemon);
-  repeats_free (daemon);
-  (void) clients_tend (daemon);
-  slots_clear (&daemon->requests.asked);
-  batch_free (&daemon->batch);
+  requests_free (&driver->requests);
+  (void) clients_tend (&driver->server);
+  batch_free (&driver->server.batch);
 }
 
 
 /* Any thread, and inside finalizers: pymhd_pump() returns soon. */
 void
-pymhd_pump_wake (struct pymhd_daemon *daemon)
+pymhd_pump_wake (struct pymhd_driver *driver)
 {
-  atomic_store (&daemon->pump.wants_python, true);
-  wakeup_signal (&daemon->wakeup);
+  atomic_store (&driver->pump.wants_python, true);
+  wakeup_signal (&driver->server.wakeup);
 }
 
 
 /* Runs libmicrohttpd once. */
 static void
-run (struct pymhd_daemon *daemon)
+run (struct pymhd_driver *driver)
 {
-  runs_begin (&daemon->runs);
-  if (config_selects (&daemon->config))
-    select_run (daemon);
+  runs_begin (&driver->server.runs);
+  if (config_selects (&driver->server.config))
+    select_run (driver);
   else
-    (void) MHD_run (daemon->mhd);
-  if ( (NULL != daemon->clients.hung_up) ||
-       (NULL != daemon->clients.gone) )
-    (void) clients_tend (daemon);
-  accept_again (daemon);
+    (void) MHD_run (driver->server.mhd);
+  if ( (NULL != driver->server.clients.hung_up) ||
+       (NULL != driver->server.clients.gone) )
+    (void) clients_tend (&driver->server);
+  accept_again (&driver->server);
   response_drain ();
-  runs_end (&daemon->runs, daemon->mhd);
+  runs_end (&driver->server.runs, driver->server.mhd);
 }
 
 
 /* Whether to run it when we have waited.  Where only the hub has something to do,
    it is spared most of the time; its timeouts are of whole seconds. */
 static bool
-is_due (struct pymhd_daemon *daemon)
+is_due (struct pymhd_driver *driver)
 {
-  return (runs_are_due (&daemon->runs)) ||
-         (config_selects (&daemon->config)) ||
-         (! hub_is_ready (daemon)) ||
-         (0 == ++daemon->pump.turns % EACH_TURN);
+  return (runs_are_due (&driver->server.runs)) ||
+         (config_selects (&driver->server.config)) ||
+         (! hub_is_ready (&driver->hub)) ||
+         (0 == ++driver->pump.turns % EACH_TURN);
 }
 
 
 /* Two runs: the first one takes the answers, the second one sends them, before
    Python turns to the next requests. */
 static void
-run_answers (struct pymhd_daemon *daemon)
+run_answers (struct pymhd_driver *driver)
 {
-  daemon->pump.answered = false;
-  run (daemon);
-  run (daemon);
+  driver->pump.answered = false;
+  run (driver);
+  run (driver);
 }
 
 
 /* Waits, and takes care of everything that is not libmicrohttpd's. */
 static void
-wait_epoll (struct pymhd_daemon *daemon,
+wait_epoll (struct pymhd_driver *driver,
             int timeout_ms)
 {
-  poller_wait (&daemon->poller, timeout_ms);
-  sessions_relay (daemon);
+  poller_wait (&driver->server.poller, timeout_ms);
+  sessions_relay (&driver->sessions);
 }
 
 
 static void
-wait_ready (struct pymhd_daemon *daemon,
+wait_ready (struct pymhd_driver *driver,
             int timeout_ms)
 {
-  if (! config_selects (&daemon->config))
-    wait_epoll (daemon, timeout_ms);
-  else if (select_wait (daemon, timeout_ms))
-    wait_epoll (daemon, 0);
+  if (! config_selects (&driver->server.config))
+    wait_epoll (driver, timeout_ms);
+  else if (select_wait (driver, timeout_ms))
+    wait_epoll (driver, 0);
 }
 
 
@@ -191,7 +187,7 @@ left_ms (int64_t deadline)
    references to the shared ones; the next pymhd_pump() sends them.  ANSWERS:
    struct pymhd_answer and what follows each, not aligned. */
 void
-pymhd_pump_answer (struct pymhd_daemon *daemon,
+pymhd_pump_answer (struct pymhd_driver *driver,
                    const char *answers,
                    size_t size)
 {
@@ -202,10 +198,10 @@ pymhd_pump_answer (struct pymhd_daemon *daemon,
   {
     memcpy (&answer, answers, sizeof (answer));
     answers += sizeof (answer);
-    request_answer (daemon, &answer, answers);
+    request_answer (&driver->requests, &answer, answers);
     answers += (size_t) answer.body_size + answer.fields_size;
   }
-  daemon->pump.answered = true;
+  driver->pump.answered = true;
 }
 
 
@@ -214,70 +210,70 @@ pymhd_pump_answer (struct pymhd_daemon *daemon,
    timeout_ms milliseconds (-1: never), or woken by pymhd_pump_wake().  NULL in
    a fork's child, where nothing may be run. */
 const struct pymhd_batch *
-pymhd_pump (struct pymhd_daemon *daemon,
+pymhd_pump (struct pymhd_driver *driver,
             int timeout_ms)
 {
   const int64_t now = monotonic_ms ();
   const int64_t deadline = now + timeout_ms;
 
-  if ( (atomic_load (&daemon->life.dead)) ||
-       (NULL == daemon->mhd) )
+  if ( (atomic_load (&driver->server.life.dead)) ||
+       (NULL == driver->server.mhd) )
     return NULL;
-  batch_clear (&daemon->batch);
-  requests_free_gone (daemon);
-  if (daemon->pump.answered)
-    run_answers (daemon);
-  if ( (0 != daemon->batch.count) &&
-       ( (hub_is_used (daemon)) ||
-         (daemon->pump.looked_ms + OTHERS_MS <= now) ) )
+  batch_clear (&driver->server.batch);
+  requests_free_gone (&driver->requests);
+  if (driver->pump.answered)
+    run_answers (driver);
+  if ( (0 != driver->server.batch.count) &&
+       ( (hub_is_used (&driver->hub)) ||
+         (driver->pump.looked_ms + OTHERS_MS <= now) ) )
   {
-    daemon->pump.looked_ms = now;
-    wait_ready (daemon, pump_patience (daemon, 0));
-    (void) hub_collect (daemon);
+    driver->pump.looked_ms = now;
+    wait_ready (driver, pump_patience (driver, 0));
+    (void) hub_collect (&driver->hub);
   }
-  while (0 == daemon->batch.count)
+  while (0 == driver->server.batch.count)
   {
     const int64_t limit = 0 > timeout_ms ? -1 : left_ms (deadline);
 
-    daemon->pump.looked_ms = now;
-    wait_ready (daemon, pump_patience (daemon, limit));
-    if ( (! config_calls_back (&daemon->config)) &&
-         (is_due (daemon)) )
-      run (daemon);
-    if ( (0 != hub_collect (daemon)) ||
-         (atomic_exchange (&daemon->pump.wants_python, false)) ||
+    driver->pump.looked_ms = now;
+    wait_ready (driver, pump_patience (driver, limit));
+    if ( (! config_calls_back (&driver->server.config)) &&
+         (is_due (driver)) )
+      run (driver);
+    if ( (0 != hub_collect (&driver->hub)) ||
+         (atomic_exchange (&driver->pump.wants_python, false)) ||
          (lent_is_returned ()) ||
          (0 == limit) )
       break;
   }
-  return batch_show (&daemon->batch, lent_is_returned ());
+  return batch_show (&driver->server.batch, lent_is_returned ());
 }
 
 
 /* The pump's thread.  What the last call has returned, once more. */
 const struct pymhd_batch *
-pymhd_pump_batch (struct pymhd_daemon *daemon)
+pymhd_pump_batch (struct pymhd_driver *driver)
 {
-  return atomic_load (&daemon->life.dead) ? NULL : &daemon->batch.face;
+  return atomic_load (&driver->server.life.dead) ? NULL : &driver->server.batch.face;
 }
 
 
 /* The pump's thread.  Milliseconds until pymhd_pump() is to be called although
    nothing has happened; -1: never. */
 int
-pymhd_pump_timeout (struct pymhd_daemon *daemon)
+pymhd_pump_timeout (struct pymhd_driver *driver)
 {
-  if ( (atomic_load (&daemon->life.dead)) ||
-       (NULL == daemon->mhd) )
+  if ( (atomic_load (&driver->server.life.dead)) ||
+       (NULL == driver->server.mhd) )
     return 0;
-  return daemon->pump.answered ? 0 : pump_patience (daemon, -1);
+  return driver->pump.answered ? 0 : pump_patience (driver, -1);
 }
 
 
 /* Any thread, while the daemon runs.  A descriptor that is readable when
    pymhd_pump() has something to do; not in select mode. */
 int
-pymhd_pump_fileno (struct pymhd_daemon *daemon)
+pymhd_pump_fileno (struct pymhd_driver *driver)
 {
-  return daemon->poller.fd;
+  return driver->server.poller.fd;
 }

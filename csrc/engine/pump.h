@@ -10,7 +10,7 @@
 
 #include "base/poller.h"
 
-struct pymhd_daemon;
+struct pymhd_driver;
 struct pymhd_event;
 
 struct pump
@@ -25,17 +25,17 @@ struct pump
 
 /* 0, or the errno of what failed. */
 int
-pump_open (struct pymhd_daemon *daemon);
+pump_open (struct pymhd_driver *driver);
 
 /* Takes libmicrohttpd in.  The same. */
 int
-pump_drive (struct pymhd_daemon *daemon);
+pump_drive (struct pymhd_driver *driver);
 
 void
-pump_free (struct pymhd_daemon *daemon);
+pump_free (struct pymhd_driver *driver);
 
 /* timeout.c: how long epoll may wait: the caller's limit (-1: none),
    libmicrohttpd's, that of sessions which linger or are idle. */
 int
-pump_patience (struct pymhd_daemon *daemon,
+pump_patience (struct pymhd_driver *driver,
                int64_t limit_ms);

@@ -17,81 +17,81 @@
 
 /* The sets of everything to watch.  The highest descriptor. */
 static int
-fill (struct pymhd_daemon *daemon)
+fill (struct pymhd_driver *driver)
 {
-  struct fdsets *const sets = &daemon->select.sets;
-  MHD_socket highest = daemon->poller.fd;
+  struct fdsets *const sets = &driver->select.sets;
+  MHD_socket highest = driver->server.poller.fd;
 
   FD_ZERO (&sets->read);
   FD_ZERO (&sets->write);
   FD_ZERO (&sets->except);
-  (void) MHD_get_fdset (daemon->mhd, &sets->read, &sets->write, &sets->except,
+  (void) MHD_get_fdset (driver->server.mhd, &sets->read, &sets->write, &sets->except,
                         &highest);
   /* It believes that it still reads those that TLS has been taken over of. */
-  if (daemon->config.tls)
-    sessions_unset (daemon, sets);
-  FD_SET (daemon->poller.fd, &sets->read);
+  if (driver->server.config.tls)
+    sessions_unset (&driver->sessions, sets);
+  FD_SET (driver->server.poller.fd, &sets->read);
   return highest;
 }
 
 
 /* 0, or the errno of what failed. */
 int
-select_open (struct pymhd_daemon *daemon)
+select_open (struct pymhd_driver *driver)
 {
-  return FD_SETSIZE > daemon->poller.fd ? 0 : EMFILE;
+  return FD_SETSIZE > driver->server.poller.fd ? 0 : EMFILE;
 }
 
 
 /* The pump's thread.  True if our epoll descriptor is readable. */
 bool
-select_wait (struct pymhd_daemon *daemon,
+select_wait (struct pymhd_driver *driver,
              int timeout_ms)
 {
-  struct fdsets *const sets = &daemon->select.sets;
+  struct fdsets *const sets = &driver->select.sets;
   struct timeval limit = { timeout_ms / 1000, 1000L * (timeout_ms % 1000) };
-  const int highest = fill (daemon);
+  const int highest = fill (driver);
 
-  daemon->select.known = 0 <= select (highest + 1, &sets->read, &sets->write,
+  driver->select.known = 0 <= select (highest + 1, &sets->read, &sets->write,
                                       &sets->except,
                                       0 > timeout_ms ? NULL : &limit);
-  return (daemon->select.known) &&
-         (FD_ISSET (daemon->poller.fd, &sets->read));
+  return (driver->select.known) &&
+         (FD_ISSET (driver->server.poller.fd, &sets->read));
 }
 
 
 /* The pump's thread: runs libmicrohttpd with what select() has said; the second
    time it asks by itself. */
 void
-select_run (struct pymhd_daemon *daemon)
+select_run (struct pymhd_driver *driver)
 {
-  struct fdsets *const sets = &daemon->select.sets;
+  struct fdsets *const sets = &driver->select.sets;
 
-  if (daemon->select.known)
-    (void) MHD_run_from_select (daemon->mhd, &sets->read, &sets->write,
+  if (driver->select.known)
+    (void) MHD_run_from_select (driver->server.mhd, &sets->read, &sets->write,
                                 &sets->except);
   else
-    (void) MHD_run (daemon->mhd);
-  daemon->select.known = false;
+    (void) MHD_run (driver->server.mhd);
+  driver->select.known = false;
 }
 
 
 /* The pump's thread: what a select() would have to watch, a byte of
    PYMHD_FDSET_… for each of size descriptors. */
 void
-pymhd_pump_fdset (struct pymhd_daemon *daemon,
+pymhd_pump_fdset (struct pymhd_driver *driver,
                   unsigned char *watched,
                   int size)
 {
-  const struct fdsets *const sets = &daemon->select.sets;
+  const struct fdsets *const sets = &driver->select.sets;
   int highest;
   int fd;
 
   memset (watched, 0, (size_t) size);
-  if ( (NULL == daemon->mhd) ||
-       (atomic_load (&daemon->life.dead)) )
+  if ( (NULL == driver->server.mhd) ||
+       (atomic_load (&driver->server.life.dead)) )
     return;
-  highest = fill (daemon);
+  highest = fill (driver);
   for (fd = 0; (fd <= highest) && (fd < size); fd++)
     watched[fd] = (unsigned char)
                   ((FD_ISSET (fd, &sets->read) ? PYMHD_FDSET_READ : 0)

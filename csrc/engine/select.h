@@ -8,7 +8,7 @@
 
 #include "base/fdsets.h"
 
-struct pymhd_daemon;
+struct pymhd_driver;
 
 /* What select() is asked, and what it has said. */
 struct select
@@ -18,11 +18,11 @@ struct select
 };
 
 int
-select_open (struct pymhd_daemon *daemon);
+select_open (struct pymhd_driver *driver);
 
 bool
-select_wait (struct pymhd_daemon *daemon,
+select_wait (struct pymhd_driver *driver,
              int timeout_ms);
 
 void
-select_run (struct pymhd_daemon *daemon);
+select_run (struct pymhd_driver *driver);

@@ -33,33 +33,33 @@ sooner (int64_t one,
 
 /* How long libmicrohttpd lets us wait; -1: for ever. */
 static int64_t
-patience_of_mhd (struct pymhd_daemon *daemon)
+patience_of_mhd (struct pymhd_driver *driver)
 {
-  return sooner (runs_timeout (&daemon->runs, daemon->mhd),
-                 accept_patience (daemon));
+  return sooner (runs_timeout (&driver->server.runs, driver->server.mhd),
+                 accept_patience (&driver->server));
 }
 
 
 /* The same where it has threads of its own; does what is to do beside them. */
 static int64_t
-patience_beside_mhd (struct pymhd_daemon *daemon)
+patience_beside_mhd (struct pymhd_driver *driver)
 {
   response_drain ();
-  return clients_tend (daemon) ? AGAIN_MS : -1;
+  return clients_tend (&driver->server) ? AGAIN_MS : -1;
 }
 
 
 int
-pump_patience (struct pymhd_daemon *daemon,
+pump_patience (struct pymhd_driver *driver,
                int64_t limit_ms)
 {
-  const int64_t sessions = sooner (sessions_linger (daemon),
-                                   sessions_idle (daemon));
-  const int64_t closing = hub_overdue (daemon);
-  const int64_t mhd = config_calls_back (&daemon->config)
-                      ? patience_beside_mhd (daemon) : patience_of_mhd (daemon);
+  const int64_t sessions = sooner (sessions_linger (&driver->sessions),
+                                   sessions_idle (&driver->sessions));
+  const int64_t closing = hub_overdue (&driver->hub);
+  const int64_t mhd = config_calls_back (&driver->server.config)
+                      ? patience_beside_mhd (driver) : patience_of_mhd (driver);
 
-  if (hub_is_ready (daemon))
+  if (hub_is_ready (&driver->hub))
     return 0;
   limit_ms = sooner (sooner (limit_ms, sooner (sessions, closing)), mhd);
   return (int) (limit_ms < INT_MAX ? limit_ms : INT_MAX);

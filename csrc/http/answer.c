@@ -14,7 +14,6 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/slots.h"
-#include "engine/driver.h"
 #include "http/early.h"
 #include "http/quota.h"
 #include "http/request.h"
@@ -22,6 +21,7 @@
 #include "http/response_cache.h"
 #include "mhd/batch.h"
 #include "mhd/config.h"
+#include "mhd/server.h"
 
 /* Requests that a pump keeps for the next ones, and how much memory of each. */
 #define SPARE 128
@@ -29,23 +29,23 @@
 
 
 struct request *
-request_make (struct pymhd_daemon *daemon)
+request_make (struct requests *requests)
 {
-  struct request *request = daemon->requests.spare;
+  struct request *request = requests->spare;
   struct text head = { 0 };
 
   if (NULL == request)
     request = malloc (sizeof (*request));
   else
   {
-    daemon->requests.spare = request->next;
-    daemon->requests.spares--;
+    requests->spare = request->next;
+    requests->spares--;
     head = request->head;
   }
   if (NULL == request)
     return NULL;
   *request = (struct request) {
-    .daemon = daemon,
+    .requests = requests,
     .refusal = REFUSALS,
     .head = head,
   };
@@ -65,11 +65,12 @@ free_body (struct request *request)
 static void
 unmake (struct request *request)
 {
-  struct pymhd_daemon *const daemon = request->daemon;
+  struct requests *const requests = request->requests;
 
   free_body (request);
-  if ( (config_calls_back (&daemon->config)) ||  /* its threads would need a lock */
-       (SPARE == daemon->requests.spares) ||
+  /* libmicrohttpd's own threads would need a lock. */
+  if ( (config_calls_back (&requests->server->config)) ||
+       (SPARE == requests->spares) ||
        (SPARE_HEAD < request->head.room) )
   {
     free (request->head.at);
@@ -77,9 +78,9 @@ unmake (struct request *request)
     return;
   }
   request->head.size = 0;
-  request->next = daemon->requests.spare;
-  daemon->requests.spare = request;
-  daemon->requests.spares++;
+  request->next = requests->spare;
+  requests->spare = request;
+  requests->spares++;
 }
 
 
@@ -87,16 +88,16 @@ unmake (struct request *request)
 static void
 end (struct request *request)
 {
-  struct pymhd_daemon *const daemon = request->daemon;
+  struct requests *const requests = request->requests;
 
   early_end (request);
   if (ENDED == request->phase)
     return;
   if (BEGUN != request->phase)
-    atomic_fetch_sub (&daemon->counts.requests, 1);
+    atomic_fetch_sub (&requests->server->counts.requests, 1);
   request->phase = ENDED;
-  if (! config_calls_back (&daemon->config))
-    slots_remove (&daemon->requests.asked, request->token);
+  if (! config_calls_back (&requests->server->config))
+    slots_remove (&requests->asked, request->token);
 }
 
 
@@ -105,10 +106,10 @@ end (struct request *request)
 static void
 abandon (struct request *request)
 {
-  struct pymhd_daemon *const daemon = request->daemon;
+  struct requests *const requests = request->requests;
 
-  if (config_calls_back (&daemon->config))
-    pymhd_on_abandoned (daemon->config.owner, request->token);
+  if (config_calls_back (&requests->server->config))
+    pymhd_on_abandoned (requests->server->config.owner, request->token);
   else
   {
     const struct pymhd_event event = {
@@ -116,7 +117,7 @@ abandon (struct request *request)
       .request = request->token,
     };
 
-    (void) batch_add (&daemon->batch, &event);
+    (void) batch_add (&requests->server->batch, &event);
   }
 }
 
@@ -125,7 +126,7 @@ static void
 leave_place (struct request *request)
 {
   if (request->has_place)
-    quota_give_back (request->daemon);
+    quota_give_back (request->requests->server->config.quota);
   request->has_place = false;
 }
 
@@ -164,11 +165,11 @@ request_completed (void *cls,
     abandon (request);
   drop_answer (request);
   if ( (ASKED == request->phase) &&
-       (! config_calls_back (&request->daemon->config)) )
+       (! config_calls_back (&request->requests->server->config)) )
   {
     /* Python may not have read its event yet, which points to the body. */
-    request->next = request->daemon->requests.gone;
-    request->daemon->requests.gone = request;
+    request->next = request->requests->gone;
+    request->requests->gone = request;
     end (request);
     return;
   }
@@ -178,31 +179,54 @@ request_completed (void *cls,
 
 
 void
-requests_free_gone (struct pymhd_daemon *daemon)
+requests_free_gone (struct requests *requests)
 {
   struct request *request;
 
-  while (NULL != (request = daemon->requests.gone))
+  while (NULL != (request = requests->gone))
   {
-    daemon->requests.gone = request->next;
+    requests->gone = request->next;
     unmake (request);
   }
 }
 
 
+bool
+requests_open (struct requests *requests)
+{
+  int which;
+
+  for (which = 0; which < REFUSALS; which++)
+  {
+    requests->refusal[which] = response_refusal ((enum refusal) which);
+    if (NULL == requests->refusal[which])
+      return false;
+  }
+  return true;
+}
+
+
 void
-requests_free (struct pymhd_daemon *daemon)
+requests_free (struct requests *requests)
 {
   struct request *request;
+  int which;
 
-  requests_free_gone (daemon);
-  while (NULL != (request = daemon->requests.spare))
+  requests_free_gone (requests);
+  while (NULL != (request = requests->spare))
   {
-    daemon->requests.spare = request->next;
+    requests->spare = request->next;
     free (request->head.at);
     free (request);
   }
-  daemon->requests.spares = 0;
+  requests->spares = 0;
+  for (which = 0; which < REFUSALS; which++)
+  {
+    pymhd_response_unref (requests->refusal[which]);
+    requests->refusal[which] = NULL;
+  }
+  repeats_free (requests);
+  slots_clear (&requests->asked);
 }
 
 
@@ -224,9 +248,9 @@ queue_answer (struct request *request,
   {
     if (response_upgrades (request->shared))
     {
-      request->has_place = quota_take (request->daemon);
+      request->has_place = quota_take (request->requests->server->config.quota);
       if (! request->has_place)
-        return response_queue (request->daemon->requests.refusal[CROWDED], connection);
+        return response_queue (request->requests->refusal[CROWDED], connection);
     }
     return response_queue (request->shared, connection);
   }
@@ -244,7 +268,7 @@ request_reply (struct request *request,
   if (REFUSALS != request->refusal)
   {
     request->phase = ANSWERED;
-    return response_queue (request->daemon->requests.refusal[request->refusal],
+    return response_queue (request->requests->refusal[request->refusal],
                            connection);
   }
   if (! has_answer (request))
@@ -260,18 +284,18 @@ request_reply (struct request *request,
 
 /* The pump's thread, outside libmicrohttpd. */
 void
-request_answer (struct pymhd_daemon *daemon,
+request_answer (struct requests *requests,
                 const struct pymhd_answer *answer,
                 const char *bytes)
 {
-  struct request *const request = slots_get (&daemon->requests.asked, answer->request);
+  struct request *const request = slots_get (&requests->asked, answer->request);
 
   if ( (NULL == request) ||
        (has_answer (request)) )
     return;
   request->shared = 0 != answer->shared
                     ? (struct pymhd_response *) (intptr_t) answer->shared
-                    : repeats_find (daemon, answer, bytes);
+                    : repeats_find (requests, answer, bytes);
   if (NULL != request->shared)
   {
     pymhd_response_ref (request->shared);
@@ -291,14 +315,14 @@ request_answer (struct pymhd_daemon *daemon,
 
 
 /* The driver, inside the upgrade handler. */
-struct pymhd_daemon *
+struct requests *
 request_of_upgrade (void *req_cls,
                     int64_t *token)
 {
   const struct request *const request = req_cls;
 
   *token = request->token;
-  return request->daemon;
+  return request->requests;
 }
 
 

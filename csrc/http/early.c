@@ -8,25 +8,26 @@
  * is, so the requests that wait for their headers are in a list: one of the daemon
  * where the pump drives, else one of each thread.
  */
-#include <stdbool.h>
-#include <stdint.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "http/early.h"
-#include "engine/driver.h"
 #include "http/request.h"
+#include "http/response.h"
+#include "mhd/config.h"
 #include "mhd/log_mhd.h"
+#include "mhd/server.h"
 #include "transport/tls.h"
 
 static _Thread_local struct request *begun;
 
 
 static struct request **
-list_of (struct pymhd_daemon *daemon)
+list_of (struct requests *requests)
 {
-  return config_calls_back (&daemon->config) ? &begun : &daemon->requests.begun;
+  return config_calls_back (&requests->server->config) ? &begun : &requests->begun;
 }
 
 
@@ -34,7 +35,7 @@ void
 early_begin (struct request *request,
              struct MHD_Connection *connection)
 {
-  struct request **const list = list_of (request->daemon);
+  struct request **const list = list_of (request->requests);
 
   if ('0' != MHD_get_version ()[0])
     return;
@@ -50,7 +51,7 @@ early_begin (struct request *request,
 void
 early_end (struct request *request)
 {
-  struct request **const list = list_of (request->daemon);
+  struct request **const list = list_of (request->requests);
 
   if (NULL == request->early)
     return;
@@ -65,7 +66,7 @@ early_end (struct request *request)
 
 
 void
-early_say (const struct pymhd_daemon *daemon,
+early_say (const struct requests *requests,
            struct MHD_Connection *connection,
            enum refusal refusal)
 {
@@ -82,7 +83,7 @@ early_say (const struct pymhd_daemon *daemon,
                    "Content-Type: text/plain; charset=utf-8\r\n"
                    "Content-Length: %zu\r\n\r\n%s",
                    (int) strcspn (body, "\n"), body, strlen (body), body);
-  if (daemon->config.tls)
+  if (requests->server->config.tls)
     tls_say_last (connection, text, (size_t) size);
   else
     (void) send (info->connect_fd, text, (size_t) size,
@@ -126,17 +127,17 @@ early_log (void *cls,
            const char *format,
            va_list arguments)
 {
-  struct pymhd_daemon *const daemon = cls;
+  struct requests *const requests = cls;
   struct request *request;
 
-  log_mhd (cls, format, arguments);
+  log_mhd (requests->server, format, arguments);
   if (NULL == strstr (format, MHD_HTTP_HEADER_CONTENT_LENGTH))
     return;
-  for (request = *list_of (daemon); NULL != request; request = request->next_begun)
+  for (request = *list_of (requests); NULL != request; request = request->next_begun)
   {
     const enum refusal refusal = judge_length (request->early);
 
     if (REFUSALS != refusal)
-      early_say (daemon, request->early, refusal);
+      early_say (requests, request->early, refusal);
   }
 }

@@ -9,8 +9,8 @@
 
 #include "http/response.h"
 
-struct pymhd_daemon;
 struct request;
+struct requests;
 
 /* The URI callback: its header has yet to come. */
 void
@@ -25,7 +25,7 @@ early_end (struct request *request);
 /* Sends one of our short answers past libmicrohttpd, which may send nothing after
    it. */
 void
-early_say (const struct pymhd_daemon *daemon,
+early_say (const struct requests *requests,
            struct MHD_Connection *connection,
            enum refusal refusal);
 

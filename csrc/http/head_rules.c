@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "http/head.h"
+#include "http/response.h"
 
 
 /* Letters, digits and !#$%&'*+-.^_`|~, a bit for each. */

@@ -7,15 +7,12 @@
  * owns the structure, which several daemons share, and reads it.
  */
 #include "http/quota.h"
-#include "api/daemon.h"
-#include "engine/driver.h"
+#include "api/driver.h"
 
 
 bool
-quota_take (struct pymhd_daemon *daemon)
+quota_take (struct pymhd_quota *quota)
 {
-  struct pymhd_quota *const quota = daemon->requests.quota;
-
   if (NULL == quota)
     return true;
   if (__atomic_fetch_add (&quota->used, 1, __ATOMIC_SEQ_CST) < quota->limit)
@@ -27,8 +24,8 @@ quota_take (struct pymhd_daemon *daemon)
 
 
 void
-quota_give_back (struct pymhd_daemon *daemon)
+quota_give_back (struct pymhd_quota *quota)
 {
-  if (NULL != daemon->requests.quota)
-    (void) __atomic_fetch_sub (&daemon->requests.quota->used, 1, __ATOMIC_SEQ_CST);
+  if (NULL != quota)
+    (void) __atomic_fetch_sub (&quota->used, 1, __ATOMIC_SEQ_CST);
 }

@@ -6,11 +6,12 @@
 
 #include <stdbool.h>
 
-struct pymhd_daemon;
+struct pymhd_quota;
+struct requests;
 
-/* Takes a place; false if there is none. */
+/* Takes a place; false if there is none.  No quota: any number. */
 bool
-quota_take (struct pymhd_daemon *daemon);
+quota_take (struct pymhd_quota *quota);
 
 void
-quota_give_back (struct pymhd_daemon *daemon);
+quota_give_back (struct pymhd_quota *quota);

@@ -17,14 +17,15 @@
 #include "api/batch.h"
 #include "api/callbacks/events.h"
 #include "base/bytes.h"
+#include "base/life.h"
 #include "base/slots.h"
-#include "engine/driver.h"
 #include "http/early.h"
 #include "http/head.h"
 #include "http/response.h"
 #include "mhd/batch.h"
 #include "mhd/config.h"
 #include "mhd/runs.h"
+#include "mhd/server.h"
 
 /* How much of a body that is too large is read and thrown away, so that the
    client, which sends first and listens then, hears the 413. */
@@ -83,21 +84,21 @@ receive_head (struct request *request,
               const char *method,
               const char *version)
 {
-  struct pymhd_daemon *const daemon = request->daemon;
+  struct requests *const requests = request->requests;
   struct head head;
   enum refusal why;
 
   response_drain ();
   early_end (request);
   request->phase = RECEIVING;
-  atomic_fetch_add (&daemon->counts.requests, 1);
+  atomic_fetch_add (&requests->server->counts.requests, 1);
   if (FAILED == request->refusal)
     return request_reply (request, connection);         /* there is no target */
   why = head_read (&head, request, connection, method, version);
   if (0 == head.version.size)
   {
     /* 0.9.72 would send the response without its header. */
-    early_say (daemon, connection, BAD_REQUEST);
+    early_say (requests, connection, BAD_REQUEST);
     return MHD_NO;
   }
   if ( (REFUSALS != why) && (FAILED != why) )
@@ -106,14 +107,14 @@ receive_head (struct request *request,
     return request_reply (request, connection);
   }
   take_for_1_1 (version);
-  if (atomic_load (&daemon->life.refusing))
+  if (atomic_load (&requests->server->life.refusing))
     request_refuse (request, UNAVAILABLE);
   if (REFUSALS != why)
     request_refuse (request, why);
   request->length = head.length;
   request->in_chunks = 0 != head.codings;
   request->body_at = head.layout.body;
-  if (head.length > daemon->config.body_limit)
+  if (head.length > requests->server->config.body_limit)
     request_refuse (request, TOO_LARGE);
   /* A client that asks before it sends is answered before it sends. */
   if ( (REFUSALS != request->refusal) &&
@@ -158,7 +159,7 @@ receive_body (struct request *request,
     request_refuse (request, BAD_REQUEST);
   request->body_at = NULL;
   if ( (REFUSALS == request->refusal) &&
-       (*size > request->daemon->config.body_limit - request->body.size) )
+       (*size > request->requests->server->config.body_limit - request->body.size) )
     request_refuse (request, TOO_LARGE);
   if ( (REFUSALS == request->refusal) &&
        (! add_to_body (request, data, *size)) )
@@ -178,11 +179,11 @@ receive_body (struct request *request,
 static bool
 give_token (struct request *request)
 {
-  struct pymhd_daemon *const daemon = request->daemon;
+  struct requests *const requests = request->requests;
 
-  request->token = config_calls_back (&daemon->config)
-                   ? atomic_fetch_add (&daemon->requests.next_token, 1) + 1
-                   : slots_add (&daemon->requests.asked, request);
+  request->token = config_calls_back (&requests->server->config)
+                   ? atomic_fetch_add (&requests->next_token, 1) + 1
+                   : slots_add (&requests->asked, request);
   return 0 != request->token;
 }
 
@@ -193,7 +194,8 @@ give_token (struct request *request)
 static enum refusal
 ask (struct request *request)
 {
-  struct pymhd_daemon *const daemon = request->daemon;
+  struct requests *const requests = request->requests;
+  struct batch *const batch = &requests->server->batch;
   const struct text *const head = &request->head;
   struct pymhd_event event = {
     .kind = PYMHD_EVENT_REQUEST,
@@ -207,21 +209,22 @@ ask (struct request *request)
     return FAILED;
   event.request = request->token;
   request->phase = ASKED;
-  if (config_calls_back (&daemon->config))
+  if (config_calls_back (&requests->server->config))
   {
-    request->shared = pymhd_on_request (daemon->config.owner, &event, head->at);
-    daemon_called_back (daemon);
+    request->shared = pymhd_on_request (requests->server->config.owner, &event,
+                                        head->at);
+    life_go_on (&requests->server->life);
     return NULL == request->shared ? FAILED : REFUSALS;
   }
-  before = daemon->batch.text.size;
+  before = batch->text.size;
   if (PYMHD_ALONG >= request->body.size)
     event.body = 0;
-  if ( (text_add (&daemon->batch.text, head->at, head->size)) &&
+  if ( (text_add (&batch->text, head->at, head->size)) &&
        ( (0 != event.body) ||
-         (text_add (&daemon->batch.text, request->body.at, request->body.size)) ) &&
-       (batch_add (&daemon->batch, &event)) )
+         (text_add (&batch->text, request->body.at, request->body.size)) ) &&
+       (batch_add (batch, &event)) )
     return REFUSALS;
-  daemon->batch.text.size = before;
+  batch->text.size = before;
   return FAILED;
 }
 
@@ -244,8 +247,8 @@ request_access (void *cls,
   (void) url;
   if (NULL == request)
     return MHD_NO;              /* there was no memory for it */
-  if (! config_calls_back (&request->daemon->config))
-    runs_succeed (&request->daemon->runs);
+  if (! config_calls_back (&request->requests->server->config))
+    runs_succeed (&request->requests->server->runs);
   if (BEGUN == request->phase)
     return receive_head (request, connection, method, version);
   if (0 != *upload_data_size)

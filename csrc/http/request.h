@@ -14,17 +14,19 @@
 #include "base/slots.h"
 #include "http/response.h"
 
+struct hub;
 struct pymhd_answer;
-struct pymhd_daemon;
 struct pymhd_quota;
 struct pymhd_response;
 struct repeat;
+struct server;
+struct sessions;
 
 enum phase { BEGUN, RECEIVING, ASKED, ANSWERED, ENDED };
 
 struct request
 {
-  struct pymhd_daemon *daemon;
+  struct requests *requests;
   int64_t token;                /* 0: Python does not know it */
   enum phase phase;
   enum refusal refusal;         /* what to answer without Python, or REFUSALS */
@@ -49,8 +51,11 @@ struct request
 /* Those of a driver. */
 struct requests
 {
+  struct server *server;
+  /* What upgrade handlers find by their request; the floors above know these. */
+  struct sessions *sessions;
+  struct hub *hub;
   struct pymhd_response *refusal[REFUSALS];
-  struct pymhd_quota *quota;    /* of upgrades; NULL: any number */
   atomic_int_fast64_t next_token;       /* of requests that call back */
   /* The pump's: */
   struct request *begun;        /* whose headers have yet to come */
@@ -86,12 +91,12 @@ request_completed (void *cls,
 /* Gives Python's answer to a request that waits for it; nothing happens if
    the request has ended meanwhile.  BYTES: the body, then the fields. */
 void
-request_answer (struct pymhd_daemon *daemon,
+request_answer (struct requests *requests,
                 const struct pymhd_answer *answer,
                 const char *bytes);
 
-/* The request behind an upgrade: its daemon and its token for Python. */
-struct pymhd_daemon *
+/* The request behind an upgrade: whose it is, and its token for Python. */
+struct requests *
 request_of_upgrade (void *req_cls,
                     int64_t *token);
 
@@ -100,13 +105,17 @@ void
 request_upgraded (void *req_cls,
                   bool has_session);
 
+/* The thread that starts the driver.  False if memory is short. */
+bool
+requests_open (struct requests *requests);
+
 /* Frees requests that ended when their event was on its way to Python. */
 void
-requests_free_gone (struct pymhd_daemon *daemon);
+requests_free_gone (struct requests *requests);
 
 /* Frees what is kept: libmicrohttpd has been stopped. */
 void
-requests_free (struct pymhd_daemon *daemon);
+requests_free (struct requests *requests);
 
 /* --- request.c --- */
 
@@ -119,7 +128,7 @@ request_refuse (struct request *request,
 
 /* A new request; NULL if memory is short. */
 struct request *
-request_make (struct pymhd_daemon *daemon);
+request_make (struct requests *requests);
 
 /* Queues the answer if it is there.  MHD_NO: the connection is to be closed. */
 enum MHD_Result

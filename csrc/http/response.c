@@ -9,15 +9,13 @@
  * without a lock; response_drain() destroys it at a safe place.
  */
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "http/response.h"
 #include "api/response.h"
-#include "api/upgrade.h"
 #include "http/zero_copy.h"
-#include "hub/hub.h"
-#include "upgrade/upgrade.h"
 
 struct pymhd_response
 {
@@ -182,17 +180,13 @@ pymhd_response_new_lent (unsigned int status,
 }
 
 
-/* Any thread; no Python inside. */
 struct pymhd_response *
-pymhd_response_new_upgrade (const char *fields,
-                            size_t fields_size,
-                            int hub)
+response_for_upgrade (MHD_UpgradeHandler handler,
+                      const char *fields,
+                      size_t fields_size)
 {
-  return adopt (with_fields (MHD_response_for_upgrade (hub ? &hub_begin
-                                                            : &upgrade_begin,
-                                                       NULL),
-                             fields,
-                             fields_size),
+  return adopt (with_fields (MHD_create_response_for_upgrade (handler, NULL),
+                             fields, fields_size),
                 MHD_HTTP_SWITCHING_PROTOCOLS);
 }
 

@@ -38,6 +38,13 @@ response_once (const char *body,
                const char *fields,
                size_t fields_size);
 
+/* A response whose handler gets the connection.  NULL if memory is short or
+   libmicrohttpd refuses a field.  Any thread. */
+struct pymhd_response *
+response_for_upgrade (MHD_UpgradeHandler handler,
+                      const char *fields,
+                      size_t fields_size);
+
 enum MHD_Result
 response_queue (struct pymhd_response *response,
                 struct MHD_Connection *connection);

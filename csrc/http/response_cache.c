@@ -15,7 +15,7 @@
 #include "http/response_cache.h"
 #include "api/batch.h"
 #include "api/response.h"
-#include "engine/driver.h"
+#include "http/request.h"
 
 #define PLACES 64
 /* The most that is kept of an answer, and how much of it the digest looks at. */
@@ -111,7 +111,7 @@ keep (struct repeat *repeat,
 
 
 struct pymhd_response *
-repeats_find (struct pymhd_daemon *daemon,
+repeats_find (struct requests *requests,
               const struct pymhd_answer *answer,
               const char *bytes)
 {
@@ -120,12 +120,12 @@ repeats_find (struct pymhd_daemon *daemon,
 
   if (KEPT_SIZE < (size_t) answer->body_size + answer->fields_size)
     return NULL;
-  if (NULL == daemon->requests.repeats)
-    daemon->requests.repeats = calloc (PLACES, sizeof (*daemon->requests.repeats));
-  if (NULL == daemon->requests.repeats)
+  if (NULL == requests->repeats)
+    requests->repeats = calloc (PLACES, sizeof (*requests->repeats));
+  if (NULL == requests->repeats)
     return NULL;
   digest = digest_of (answer, bytes);
-  repeat = &daemon->requests.repeats[digest >> 1 & (PLACES - 1)];
+  repeat = &requests->repeats[digest >> 1 & (PLACES - 1)];
   if ( (digest == repeat->digest) &&
        (NULL != repeat->response) &&
        (is_the_same (repeat, answer, bytes)) )
@@ -144,14 +144,14 @@ repeats_find (struct pymhd_daemon *daemon,
 
 
 void
-repeats_free (struct pymhd_daemon *daemon)
+repeats_free (struct requests *requests)
 {
   size_t i;
 
-  if (NULL == daemon->requests.repeats)
+  if (NULL == requests->repeats)
     return;
   for (i = 0; i < PLACES; i++)
-    forget (&daemon->requests.repeats[i]);
-  free (daemon->requests.repeats);
-  daemon->requests.repeats = NULL;
+    forget (&requests->repeats[i]);
+  free (requests->repeats);
+  requests->repeats = NULL;
 }

@@ -5,17 +5,17 @@
 #pragma once
 
 struct pymhd_answer;
-struct pymhd_daemon;
 struct pymhd_response;
 struct repeat;
+struct requests;
 
 /* The response to send for an answer that has come before: the daemon's, as long
    as no other call is made.  NULL: the answer has not.  BYTES: the body, then
    the fields. */
 struct pymhd_response *
-repeats_find (struct pymhd_daemon *daemon,
+repeats_find (struct requests *requests,
               const struct pymhd_answer *answer,
               const char *bytes);
 
 void
-repeats_free (struct pymhd_daemon *daemon);
+repeats_free (struct requests *requests);

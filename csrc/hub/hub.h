@@ -14,13 +14,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include <microhttpd.h>
 
 #include "api/hub.h"
 #include "base/poller.h"
 #include "base/slots.h"
+#include "transport/stream.h"
 
-struct pymhd_daemon;
+struct server;
+struct sessions;
 struct tls;
 
 /* Bytes that wait to be sent; a broadcast shares them among its receivers. */
@@ -53,7 +54,7 @@ struct link
 {
   struct watcher watcher;
   struct link *next;            /* of the hub's arrived, or of its ready ones */
-  struct pymhd_daemon *daemon;
+  struct hub *hub;
   int64_t session;
   int64_t request;
   int64_t place;                /* the token in the hub's links */
@@ -63,20 +64,17 @@ struct link
   struct outbox outbox;
   size_t high;                  /* water marks of the outbox, in bytes */
   size_t low;
-  int fd;                       /* libmicrohttpd's: valid until we release it */
-  struct tls *tls;              /* the session's; NULL without */
+  struct stream stream;
   int error;                    /* of what has ended it */
   enum pymhd_hub_cut cut;
   struct link *overdue_next;    /* of the hub's closing ones */
   struct link *overdue_previous;
   int64_t taken_ms;             /* when its peer last took something, since then */
   int64_t latest_ms;            /* when it must have taken everything */
-  bool local : 1;               /* no TCP, whose kernel knows when bytes move */
   bool handed_over : 1;         /* it is in epoll, as the client that it was */
   bool queued : 1;              /* it is among the hub's ready ones */
   bool told : 1;                /* Python knows it */
   bool readable : 1;            /* epoll has said so, and recv() not otherwise */
-  bool hung_up : 1;             /* there is an end or an error to be read */
   bool paused : 1;              /* Python does not want its input */
   bool ended : 1;               /* the peer's input has */
   bool pressed : 1;             /* Python knows that the outbox is too full */
@@ -91,7 +89,9 @@ struct link
 
 struct hub
 {
-  struct pymhd_hub batch;       /* as Python sees it */
+  struct pymhd_hub batch;       /* as Python sees it; the first member */
+  struct server *server;
+  struct sessions *sessions;
   struct slots links;
   pthread_mutex_t lock;         /* a leaf: guards links, arrived and ended */
   struct link *arrived;         /* for the pump to adopt */
@@ -110,18 +110,12 @@ struct hub
 
 /* --- for the engine --- */
 
-bool
-hub_open (struct pymhd_daemon *daemon);
-
-/* The MHD_UpgradeHandler behind Response.for_upgrade(run="hub"). */
-void
-hub_begin (void *cls,
-           struct MHD_Connection *connection,
-           void *req_cls,
-           const char *extra_in,
-           size_t extra_in_size,
-           MHD_socket sock,
-           struct MHD_UpgradeResponseHandle *urh);
+/* The hub that Python is shown the batch of. */
+static inline struct hub *
+hub_of (struct pymhd_hub *batch)
+{
+  return (struct hub *) batch;
+}
 
 void
 hub_ready (struct watcher *watcher,
@@ -129,31 +123,27 @@ hub_ready (struct watcher *watcher,
 
 /* The pump: whether it has connections. */
 bool
-hub_is_used (const struct pymhd_daemon *daemon);
+hub_is_used (const struct hub *hub);
 
 /* The pump: cuts those that have been closed and whose peers take nothing.
    Milliseconds until it is to be called again, -1 for never. */
 int64_t
-hub_overdue (struct pymhd_daemon *daemon);
+hub_overdue (struct hub *hub);
 
 /* The pump: whether something waits that epoll does not tell of. */
 bool
-hub_is_ready (const struct pymhd_daemon *daemon);
+hub_is_ready (const struct hub *hub);
 
 /* The pump: makes a batch of events; returns how many there are. */
 int
-hub_collect (struct pymhd_daemon *daemon);
+hub_collect (struct hub *hub);
 
 /* stop(), on the driver's thread, before the sessions are ended. */
 void
-hub_end (struct pymhd_daemon *daemon);
-
-/* A fork's child. */
-void
-hub_forked (struct pymhd_daemon *daemon);
+hub_end (struct hub *hub);
 
 void
-hub_free (struct pymhd_daemon *daemon);
+hub_free (struct hub *hub);
 
 /* --- input.c --- */
 
@@ -197,12 +187,12 @@ overdue_forget (struct link *link);
 
 /* The link at a place of the table, NULL if there is none. */
 struct link *
-hub_link (const struct pymhd_daemon *daemon,
+hub_link (const struct hub *hub,
           int32_t connection);
 
 /* Gives those that have arrived their places. */
 void
-links_adopt (struct pymhd_daemon *daemon);
+links_adopt (struct hub *hub);
 
 void
 link_free (struct link *link);
@@ -219,29 +209,3 @@ outbox_clear (struct outbox *outbox);
 /* How many bytes have not been taken by the kernel. */
 size_t
 outbox_waiting (const struct link *link);
-
-/* --- stream.c --- */
-
-/* As recv() and send() on a socket that does not block.  Where less comes than
-   SIZE without a record of TLS, there is no more, or an end that makes it hung_up. */
-ssize_t
-stream_recv (struct link *link,
-             void *bytes,
-             size_t size);
-
-ssize_t
-stream_send (const struct link *link,
-             const void *bytes,
-             size_t size);
-
-/* How many bytes wait below that stream_send() has taken. */
-size_t
-stream_waiting (const struct link *link);
-
-/* Sends that.  -1 with an errno, EAGAIN if some is left. */
-int
-stream_flush (const struct link *link);
-
-/* No more output: says so, as far as that is possible. */
-void
-stream_end (const struct link *link);

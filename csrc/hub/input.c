@@ -21,8 +21,9 @@
 
 #include "api/hub.h"
 #include "base/poller.h"
-#include "engine/driver.h"
 #include "hub/hub.h"
+#include "mhd/server.h"
+#include "transport/stream.h"
 #include "transport/tls.h"
 
 #define READ_SIZE ((size_t) 65536)
@@ -50,7 +51,7 @@ hub_make_arena (struct hub *hub)
 void
 hub_queue (struct link *link)
 {
-  struct hub *const hub = link->daemon->hub;
+  struct hub *const hub = link->hub;
 
   if (link->queued)
     return;
@@ -69,7 +70,7 @@ hub_queue (struct link *link)
 static void
 queue_first (struct link *link)
 {
-  struct hub *const hub = link->daemon->hub;
+  struct hub *const hub = link->hub;
 
   link->queued = true;
   link->next = hub->first;
@@ -126,17 +127,17 @@ hub_ready (struct watcher *watcher,
   socklen_t size = sizeof (error);
 
   if ( (0 != (events & (EPOLLOUT | EPOLLERR))) &&
-       ( (0 != link->outbox.size) || (0 != stream_waiting (link)) ) )
+       ( (0 != link->outbox.size) || (0 != stream_waiting (&link->stream)) ) )
     outbox_flush (link);
   if (0 == (events & ~(uint32_t) EPOLLOUT))
     return;
   link->readable = true;
   if (0 != (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
-    link->hung_up = true;
+    link->stream.hung_up = true;
   /* Nobody reads there any more, and so meets the error. */
   if ( (0 != (events & EPOLLERR)) &&
        ( (link->ended) || (link->closing) ) &&
-       (0 == getsockopt (link->fd, SOL_SOCKET, SO_ERROR, &error, &size)) &&
+       (0 == getsockopt (link->stream.fd, SOL_SOCKET, SO_ERROR, &error, &size)) &&
        (0 != error) )
     hub_lose (link, error);
   if (! link->paused)
@@ -170,7 +171,7 @@ tell (struct link *link,
       int64_t first,
       int64_t second)
 {
-  struct hub *const hub = link->daemon->hub;
+  struct hub *const hub = link->hub;
 
   ((struct pymhd_hub_event *) hub->batch.events)[hub->batch.count++]
     = (struct pymhd_hub_event) {
@@ -186,7 +187,7 @@ static void
 tell_data (struct link *link,
            size_t size)
 {
-  struct hub *const hub = link->daemon->hub;
+  struct hub *const hub = link->hub;
 
   tell (link, PYMHD_HUB_DATA, (int64_t) hub->used, (int64_t) (hub->used + size));
   hub->used = (hub->used + size + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
@@ -197,7 +198,7 @@ tell_data (struct link *link,
 static void
 take_early (struct link *link)
 {
-  const struct hub *const hub = link->daemon->hub;
+  const struct hub *const hub = link->hub;
   const size_t left = link->early_size - link->early_at;
   const size_t size = left < READ_SIZE ? left : READ_SIZE;
 
@@ -216,14 +217,14 @@ take_early (struct link *link)
 static void
 read_some (struct link *link)
 {
-  const struct hub *const hub = link->daemon->hub;
-  const ssize_t size = stream_recv (link, hub->arena + hub->used, READ_SIZE);
+  const struct hub *const hub = link->hub;
+  const ssize_t size = stream_recv (&link->stream, hub->arena + hub->used, READ_SIZE);
 
   if (0 < size)
   {
     tell_data (link, (size_t) size);
     if ( ((size_t) size > READ_SIZE - TLS_RECORD) ||
-         (link->hung_up) )
+         (link->stream.hung_up) )
       hub_queue (link);
     else
       link->readable = false;
@@ -246,7 +247,7 @@ read_some (struct link *link)
 static bool
 attend (struct link *link)
 {
-  struct hub *const hub = link->daemon->hub;
+  struct hub *const hub = link->hub;
 
   if ( (! make_room (hub)) ||
        (ARENA_SIZE - hub->used < READ_SIZE) )
@@ -283,17 +284,16 @@ attend (struct link *link)
 
 
 bool
-hub_is_used (const struct pymhd_daemon *daemon)
+hub_is_used (const struct hub *hub)
 {
-  return 0 != daemon->hub->links.used;
+  return 0 != hub->links.used;
 }
 
 
 /* The pump: whether a link waits to be attended to. */
 bool
-hub_is_ready (const struct pymhd_daemon *daemon)
+hub_is_ready (const struct hub *hub)
 {
-  const struct hub *const hub = daemon->hub;
 
   return (0 != hub->batch.count) ||
          (NULL != hub->first) ||
@@ -331,14 +331,13 @@ gather (struct hub *hub)
 /* The pump: makes a batch.  Returns how many events there are; nothing happens
    until Python is through with the last ones. */
 int
-hub_collect (struct pymhd_daemon *daemon)
+hub_collect (struct hub *hub)
 {
-  struct hub *const hub = daemon->hub;
 
   if (0 != hub->batch.count)
     return hub->batch.count;
   if (atomic_load (&hub->has_arrived))
-    links_adopt (daemon);
+    links_adopt (hub);
   gather (hub);
   return hub->batch.count;
 }
@@ -347,31 +346,24 @@ hub_collect (struct pymhd_daemon *daemon)
 /* The pump's thread: Python is through with a batch that was full.  Makes another
    one of those that are still ready. */
 void
-pymhd_hub_collect (struct pymhd_daemon *daemon)
+pymhd_hub_collect (struct pymhd_hub *face)
 {
-  struct hub *const hub = daemon->hub;
+  struct hub *const hub = hub_of (face);
 
   hub->batch.count = hub->batch.is_full = 0;
-  if (! atomic_load (&daemon->life.dead))
+  if (! atomic_load (&hub->server->life.dead))
     gather (hub);
-}
-
-
-/* Python, on the thread that pumps: the batch, which stays where it is. */
-struct pymhd_hub *
-pymhd_hub_batch (struct pymhd_daemon *daemon)
-{
-  return &daemon->hub->batch;
 }
 
 
 /* The pump's thread: whether input is to be read. */
 void
-pymhd_hub_pause (struct pymhd_daemon *daemon,
+pymhd_hub_pause (struct pymhd_hub *face,
                  int32_t connection,
                  int pause)
 {
-  struct link *const link = hub_link (daemon, connection);
+  struct hub *const hub = hub_of (face);
+  struct link *const link = hub_link (hub, connection);
 
   if (NULL == link)
     return;

@@ -17,42 +17,33 @@
 #include "api/batch.h"
 #include "api/hub.h"
 #include "api/session.h"
+#include "api/upgrade.h"
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/poller.h"
 #include "base/slots.h"
 #include "base/wakeup.h"
-#include "engine/driver.h"
 #include "http/request.h"
+#include "http/response.h"
 #include "hub/hub.h"
 #include "mhd/batch.h"
 #include "mhd/client.h"
 #include "mhd/config.h"
+#include "mhd/server.h"
+#include "transport/stream.h"
 #include "transport/tls.h"
+#include "upgrade/due.h"
 #include "upgrade/session.h"
 #include "upgrade/upgrade.h"
 
 
-/* The thread that starts the daemon.  False if memory is short. */
-bool
-hub_open (struct pymhd_daemon *daemon)
-{
-  daemon->hub = calloc (1, sizeof (*daemon->hub));
-  if (NULL == daemon->hub)
-    return false;
-  (void) pthread_mutex_init (&daemon->hub->lock, NULL);
-  return true;
-}
-
-
 struct link *
-hub_link (const struct pymhd_daemon *daemon,
+hub_link (const struct hub *hub,
           int32_t connection)
 {
-  if ( (NULL == daemon->hub) ||
-       (0 > connection) )
+  if (0 > connection)
     return NULL;
-  return slots_at (&daemon->hub->links, (uint32_t) connection);
+  return slots_at (&hub->links, (uint32_t) connection);
 }
 
 
@@ -60,7 +51,7 @@ void
 link_free (struct link *link)
 {
   if (link->handed_over)
-    poller_unwatch (&link->daemon->poller, link->fd);
+    poller_unwatch (&link->hub->server->poller, link->stream.fd);
   outbox_clear (&link->outbox);
   overdue_forget (link);
   free (link->early);
@@ -68,8 +59,21 @@ link_free (struct link *link)
 }
 
 
+/* Bytes have moved over a UNIX socket, whose kernel does not know when: that counts
+   where somebody asks. */
+static void
+link_moved (const struct stream *stream)
+{
+  const struct link *const link
+    = (const void *) ((const char *) stream - offsetof (struct link, stream));
+
+  if (0 != atomic_load (&link->hub->sessions->idle_due_ms))
+    pymhd_session_touch (link->session);
+}
+
+
 static struct link *
-link_new (struct pymhd_daemon *daemon,
+link_new (struct hub *hub,
           int fd,
           const char *early,
           size_t early_size)
@@ -80,8 +84,8 @@ link_new (struct pymhd_daemon *daemon,
     return NULL;
   *link = (struct link) {
     .watcher = { &hub_ready },
-    .daemon = daemon,
-    .fd = fd,
+    .hub = hub,
+    .stream.fd = fd,
     .early_size = early_size,
     .high = PYMHD_HUB_HIGH_WATER,
     .low = PYMHD_HUB_LOW_WATER,
@@ -102,7 +106,7 @@ link_new (struct pymhd_daemon *daemon,
 /* The same over TLS, whose session may hold more that came early.  NULL too if
    there is no TLS where there should be. */
 static struct link *
-link_make (struct pymhd_daemon *daemon,
+link_make (struct hub *hub,
            int fd,
            struct tls *tls,
            const char *extra,
@@ -111,14 +115,14 @@ link_make (struct pymhd_daemon *daemon,
   struct text early = { 0 };
   struct link *link = NULL;
 
-  if (! daemon->config.tls)
-    return link_new (daemon, fd, extra, extra_size);
+  if (! hub->server->config.tls)
+    return link_new (hub, fd, extra, extra_size);
   if ( (NULL != tls) &&
        (text_add (&early, extra, extra_size)) &&
        (tls_take_early (tls, &early)) )
-    link = link_new (daemon, fd, early.at, early.size);
+    link = link_new (hub, fd, early.at, early.size);
   if (NULL != link)
-    link->tls = tls;
+    link->stream.tls = tls;
   free (early.at);
   return link;
 }
@@ -128,11 +132,10 @@ link_make (struct pymhd_daemon *daemon,
 static bool
 arrive (struct link *link)
 {
-  struct pymhd_daemon *const daemon = link->daemon;
-  struct hub *const hub = daemon->hub;
+  struct hub *const hub = link->hub;
   bool taken;
 
-  (void) pthread_mutex_lock (&daemon->hub->lock);
+  (void) pthread_mutex_lock (&hub->lock);
   taken = ! hub->ended;
   if (taken)
   {
@@ -143,19 +146,57 @@ arrive (struct link *link)
     hub->arrived_last = link;
     atomic_store (&hub->has_arrived, true);
   }
-  (void) pthread_mutex_unlock (&daemon->hub->lock);
+  (void) pthread_mutex_unlock (&hub->lock);
   if (! taken)
     link_free (link);
-  else if (config_calls_back (&daemon->config))
-    wakeup_signal (&daemon->wakeup);
+  else if (config_calls_back (&hub->server->config))
+    wakeup_signal (&hub->server->wakeup);
   return taken;
 }
+
+
+/* Nobody is blocked on it, and it may have output to send when it has had its end of
+   input. */
+static void
+hub_session_shutdown (struct session *session,
+                      int how)
+{
+  if (SHUT_RD == how)
+    (void) shutdown (session->fd, SHUT_RD);
+}
+
+
+/* The protocol is told why, instead of an end of input. */
+static void
+hub_session_expire (struct session *session)
+{
+  if (NULL != session->tls)
+    tls_bye (session->tls);
+  (void) shutdown (session->fd, SHUT_RDWR);
+  due_remove (&session->sessions->due, session);        /* the hub ends it */
+  hub_lose (session->link, ETIMEDOUT);
+}
+
+
+static void
+hub_session_release (struct session *session)
+{
+  if (NULL != session->tls)
+    tls_free (session->tls);
+}
+
+
+static const struct session_ops hub_ops = {
+  .shutdown = &hub_session_shutdown,
+  .expire = &hub_session_expire,
+  .release = &hub_session_release,
+};
 
 
 /* MHD_UpgradeHandler of responses that give their connections to the hub: the
    driver's thread, no lock of libmicrohttpd's.  In "per-connection" that
    thread waits in here for the session's end. */
-void
+static void
 hub_begin (void *cls,
            struct MHD_Connection *connection,
            void *req_cls,
@@ -166,10 +207,13 @@ hub_begin (void *cls,
 {
   const int on = 1;
   int64_t request;
-  struct pymhd_daemon *const daemon = request_of_upgrade (req_cls, &request);
-  struct tls *const tls = daemon->config.tls ? tls_new (connection) : NULL;
+  struct hub *const hub = request_of_upgrade (req_cls, &request)->hub;
+  struct tls *const tls = hub->server->config.tls ? tls_new (connection) : NULL;
   const int fd = NULL == tls ? sock : tls->fd;
-  struct link *const link = link_make (daemon, fd, tls, extra_in, extra_in_size);
+  struct link *const link = link_make (hub, fd, tls, extra_in, extra_in_size);
+  const struct session kind = {
+    .ops = &hub_ops, .fd = fd, .tls = tls, .link = link
+  };
   struct session *session = NULL;
   bool handed_over;
   int64_t token;
@@ -178,30 +222,41 @@ hub_begin (void *cls,
   if (NULL != link)
   {
     /* Fails on a UNIX socket, which has nothing to switch off. */
-    link->local = 0 != setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof (on));
-    session = session_new (daemon, fd, NULL, tls, urh, link, &token);
+    if (0 != setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof (on)))
+      link->stream.moved = &link_moved;
+    session = session_new (hub->sessions, urh, &kind, &token);
   }
   request_upgraded (req_cls, NULL != session);
-  handed_over = client_upgraded (daemon, connection, NULL != session);
+  handed_over = client_upgraded (hub->server, connection, NULL != session);
   if (NULL == session)
   {
     if (NULL != link)
       link_free (link);
     if (NULL != tls)
       tls_free (tls);
-    upgrade_give_up (daemon, request, urh, "out of memory, or stop()");
+    upgrade_give_up (hub->sessions, request, urh, "out of memory, or stop()");
     return;
   }
   /* stop() has looked at the table before this session was in it. */
-  if (atomic_load (&daemon->life.refusing))
+  if (atomic_load (&hub->server->life.refusing))
     (void) shutdown (fd, SHUT_RD);
   link->request = request;
   link->session = token;
   link->handed_over = handed_over;
   if (! arrive (link))
     (void) pymhd_session_close (token);
-  if (config_is_per_connection (&daemon->config))
+  if (config_is_per_connection (&hub->server->config))
     session_wait (session);
+}
+
+
+/* Any thread; no Python inside.  NULL if memory is short or libmicrohttpd refuses a
+   field. */
+struct pymhd_response *
+pymhd_response_new_hub (const char *fields,
+                        size_t fields_size)
+{
+  return response_for_upgrade (&hub_begin, fields, fields_size);
 }
 
 
@@ -210,7 +265,8 @@ static void
 adopt (struct link *link)
 {
   const uint32_t events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-  struct pymhd_daemon *const daemon = link->daemon;
+  struct hub *const hub = link->hub;
+  const struct poller *const poller = &hub->server->poller;
   const int64_t session = link->session;
   const struct pymhd_event event = {
     .kind = PYMHD_EVENT_ABANDONED,
@@ -218,22 +274,22 @@ adopt (struct link *link)
   };
   bool watched;
 
-  (void) pthread_mutex_lock (&daemon->hub->lock);
-  if (hub_make_arena (daemon->hub))
-    link->place = slots_add (&daemon->hub->links, link);
-  (void) pthread_mutex_unlock (&daemon->hub->lock);
+  (void) pthread_mutex_lock (&hub->lock);
+  if (hub_make_arena (hub))
+    link->place = slots_add (&hub->links, link);
+  (void) pthread_mutex_unlock (&hub->lock);
   if (0 == link->place)
   {
     log_line ("an upgraded connection was closed at once: out of memory");
-    (void) batch_add (&daemon->batch, &event);
+    (void) batch_add (&hub->server->batch, &event);
     link_free (link);
     (void) pymhd_session_close (session);
     return;
   }
   hub_queue (link);
   watched = link->handed_over
-            ? poller_rewatch (&daemon->poller, link->fd, events, &link->watcher)
-            : poller_watch (&daemon->poller, link->fd, events, &link->watcher);
+            ? poller_rewatch (poller, link->stream.fd, events, &link->watcher)
+            : poller_watch (poller, link->stream.fd, events, &link->watcher);
   link->handed_over = false;
   if (! watched)
     hub_lose (link, errno);
@@ -241,17 +297,17 @@ adopt (struct link *link)
 
 
 void
-links_adopt (struct pymhd_daemon *daemon)
+links_adopt (struct hub *hub)
 {
   struct link *link;
   struct link *next;
 
-  (void) pthread_mutex_lock (&daemon->hub->lock);
-  link = daemon->hub->arrived;
-  daemon->hub->arrived = NULL;
-  daemon->hub->arrived_last = NULL;
-  atomic_store (&daemon->hub->has_arrived, false);
-  (void) pthread_mutex_unlock (&daemon->hub->lock);
+  (void) pthread_mutex_lock (&hub->lock);
+  link = hub->arrived;
+  hub->arrived = NULL;
+  hub->arrived_last = NULL;
+  atomic_store (&hub->has_arrived, false);
+  (void) pthread_mutex_unlock (&hub->lock);
   for (; NULL != link; link = next)
   {
     next = link->next;
@@ -262,13 +318,14 @@ links_adopt (struct pymhd_daemon *daemon)
 
 /* The pump's thread: no more output; a FIN behind what waits. */
 void
-pymhd_hub_shut (struct pymhd_daemon *daemon,
+pymhd_hub_shut (struct pymhd_hub *face,
                 int32_t connection)
 {
-  struct link *const link = hub_link (daemon, connection);
+  struct hub *const hub = hub_of (face);
+  struct link *const link = hub_link (hub, connection);
 
   if ( (NULL == link) ||
-       (atomic_load (&daemon->life.dead)) )
+       (atomic_load (&hub->server->life.dead)) )
     return;
   link->shutting = true;
   outbox_flush (link);
@@ -278,14 +335,15 @@ pymhd_hub_shut (struct pymhd_daemon *daemon,
 /* The pump's thread: no more input, and the end behind the output that waits,
    or, to abort it, at once. */
 void
-pymhd_hub_close (struct pymhd_daemon *daemon,
+pymhd_hub_close (struct pymhd_hub *face,
                  int32_t connection,
                  int abort)
 {
-  struct link *const link = hub_link (daemon, connection);
+  struct hub *const hub = hub_of (face);
+  struct link *const link = hub_link (hub, connection);
 
   if ( (NULL == link) ||
-       (atomic_load (&daemon->life.dead)) )
+       (atomic_load (&hub->server->life.dead)) )
     return;
   link->closing = true;
   if (abort)
@@ -305,38 +363,39 @@ pymhd_hub_close (struct pymhd_daemon *daemon,
 static void
 detach (struct link *link)
 {
-  struct pymhd_daemon *const daemon = link->daemon;
+  struct hub *const hub = link->hub;
 
-  poller_unwatch (&daemon->poller, link->fd);
-  (void) pthread_mutex_lock (&daemon->hub->lock);
-  slots_remove (&daemon->hub->links, link->place);
-  (void) pthread_mutex_unlock (&daemon->hub->lock);
+  poller_unwatch (&hub->server->poller, link->stream.fd);
+  (void) pthread_mutex_lock (&hub->lock);
+  slots_remove (&hub->links, link->place);
+  (void) pthread_mutex_unlock (&hub->lock);
 }
 
 
 /* The pump's thread: Python has told its protocols of the ends, and the places
    may be given to others. */
 void
-pymhd_hub_release (struct pymhd_daemon *daemon,
+pymhd_hub_release (struct pymhd_hub *face,
                    const int32_t *connections,
                    int count)
 {
+  struct hub *const hub = hub_of (face);
   int i;
 
-  if (atomic_load (&daemon->life.dead))
+  if (atomic_load (&hub->server->life.dead))
     return;
   for (i = 0; i < count; i++)
   {
-    struct link *const link = hub_link (daemon, connections[i]);
+    struct link *const link = hub_link (hub, connections[i]);
 
     if (NULL == link)
       continue;
     detach (link);
     if (link->aborted)
-      (void) shutdown (link->fd, SHUT_RDWR);    /* nothing to linger for */
+      (void) shutdown (link->stream.fd, SHUT_RDWR);    /* nothing to linger for */
     /* Under TLS the socket may live on, whatever has gone wrong above it. */
-    session_leave_hub (daemon, link->session,
-                       (ECONNRESET == link->error) && (NULL == link->tls));
+    session_leave_hub (hub->sessions, link->session,
+                       (ECONNRESET == link->error) && (NULL == link->stream.tls));
     if (link->queued)
       link->released = true;
     else
@@ -347,17 +406,14 @@ pymhd_hub_release (struct pymhd_daemon *daemon,
 
 /* stop(), on the driver's thread: the sessions are ended next. */
 void
-hub_end (struct pymhd_daemon *daemon)
+hub_end (struct hub *hub)
 {
-  struct hub *const hub = daemon->hub;
   struct link *link;
   uint32_t at = 0;
 
-  if (NULL == hub)
-    return;
-  (void) pthread_mutex_lock (&daemon->hub->lock);
+  (void) pthread_mutex_lock (&hub->lock);
   hub->ended = true;
-  (void) pthread_mutex_unlock (&daemon->hub->lock);
+  (void) pthread_mutex_unlock (&hub->lock);
   while (NULL != hub->first)
   {
     link = hub_unqueue (hub);
@@ -374,31 +430,17 @@ hub_end (struct pymhd_daemon *daemon)
     hub->arrived = link->next;
     link_free (link);
   }
-  (void) pthread_mutex_lock (&daemon->hub->lock);
+  (void) pthread_mutex_lock (&hub->lock);
   slots_clear (&hub->links);
-  (void) pthread_mutex_unlock (&daemon->hub->lock);
-}
-
-
-/* A fork's child, in which another thread of the parent's may have had the lock. */
-void
-hub_forked (struct pymhd_daemon *daemon)
-{
-  if (NULL != daemon->hub)
-    (void) pthread_mutex_init (&daemon->hub->lock, NULL);
+  (void) pthread_mutex_unlock (&hub->lock);
 }
 
 
 /* A finalizer, when the daemon has been stopped. */
 void
-hub_free (struct pymhd_daemon *daemon)
+hub_free (struct hub *hub)
 {
-  struct hub *const hub = daemon->hub;
-
-  if (NULL == hub)
-    return;
   free (hub->batch.events);
   free (hub->batch.crossed);
   free (hub->arena);
-  free (hub);
 }

@@ -14,8 +14,9 @@
 #include <sys/types.h>
 
 #include "api/hub.h"
-#include "engine/driver.h"
 #include "hub/hub.h"
+#include "mhd/server.h"
+#include "transport/stream.h"
 
 /* Small writes that wait are put together up to so many bytes. */
 #define BLOB_SIZE ((size_t) 16384)
@@ -127,7 +128,7 @@ send_some (struct link *link,
 
   while (sent < size)
   {
-    const ssize_t count = stream_send (link, bytes + sent, size - sent);
+    const ssize_t count = stream_send (&link->stream, bytes + sent, size - sent);
 
     if (0 <= count)
       sent += (size_t) count;
@@ -174,8 +175,8 @@ static void
 send_end (struct link *link)
 {
   if (link->closing)
-    stream_end (link);
-  if (0 != stream_flush (link))
+    stream_end (&link->stream);
+  if (0 != stream_flush (&link->stream))
   {
     if (EAGAIN != errno)
       hub_lose (link, errno);
@@ -184,14 +185,14 @@ send_end (struct link *link)
   if (link->closing)
     hub_lose (link, 0);
   else if (link->shutting)
-    (void) shutdown (link->fd, SHUT_WR);
+    (void) shutdown (link->stream.fd, SHUT_WR);
 }
 
 
 size_t
 outbox_waiting (const struct link *link)
 {
-  return link->outbox.size + stream_waiting (link);
+  return link->outbox.size + stream_waiting (&link->stream);
 }
 
 
@@ -217,7 +218,7 @@ static bool
 has_room (const struct link *link,
           size_t size)
 {
-  const size_t limit = link->daemon->config.output_limit;
+  const size_t limit = link->hub->server->config.output_limit;
   const size_t waits = outbox_waiting (link);
 
   return (0 == limit) ||
@@ -254,13 +255,13 @@ note_if_crossed (struct hub *hub,
 /* Sends to one link.  With SHARED, what the kernel does not take waits in a
    blob that is made for the first who needs it. */
 static void
-put (struct pymhd_daemon *daemon,
+put (struct hub *hub,
      int32_t connection,
      const char *bytes,
      size_t size,
      struct blob **shared)
 {
-  struct link *const link = hub_link (daemon, connection);
+  struct link *const link = hub_link (hub, connection);
   size_t sent = 0;
   bool kept;
 
@@ -289,7 +290,7 @@ put (struct pymhd_daemon *daemon,
   }
   if (! kept)
     hub_lose (link, ENOMEM);
-  note_if_crossed (daemon->hub, link, connection);
+  note_if_crossed (hub, link, connection);
 }
 
 
@@ -297,17 +298,18 @@ put (struct pymhd_daemon *daemon,
    other.  Returns how many connections have passed their high water mark:
    those in the batch's crossed. */
 int
-pymhd_hub_write (struct pymhd_daemon *daemon,
+pymhd_hub_write (struct pymhd_hub *face,
                  const int32_t *connections,
                  const int64_t *sizes,
                  int count,
                  const char *bytes)
 {
+  struct hub *const hub = hub_of (face);
   int i;
 
-  if (atomic_load (&daemon->life.dead))
+  if (atomic_load (&hub->server->life.dead))
     return 0;
-  daemon->hub->batch.crossed_count = 0;
+  hub->batch.crossed_count = 0;
   for (i = 0; i < count; i++)
   {
     size_t size = (size_t) sizes[i];
@@ -316,58 +318,61 @@ pymhd_hub_write (struct pymhd_daemon *daemon,
     while ( (i + 1 < count) &&
             (connections[i] == connections[i + 1]) )
       size += (size_t) sizes[++i];
-    put (daemon, connections[i], bytes, size, NULL);
+    put (hub, connections[i], bytes, size, NULL);
     bytes += size;
   }
-  return daemon->hub->batch.crossed_count;
+  return hub->batch.crossed_count;
 }
 
 
 /* The pump's thread.  One write; returns the same. */
 int
-pymhd_hub_send (struct pymhd_daemon *daemon,
+pymhd_hub_send (struct pymhd_hub *face,
                 int32_t connection,
                 const char *bytes,
                 size_t size)
 {
-  if (atomic_load (&daemon->life.dead))
+  struct hub *const hub = hub_of (face);
+  if (atomic_load (&hub->server->life.dead))
     return 0;
-  daemon->hub->batch.crossed_count = 0;
-  put (daemon, connection, bytes, size, NULL);
-  return daemon->hub->batch.crossed_count;
+  hub->batch.crossed_count = 0;
+  put (hub, connection, bytes, size, NULL);
+  return hub->batch.crossed_count;
 }
 
 
 /* The pump's thread.  Sends the same to many; returns the same. */
 int
-pymhd_hub_broadcast (struct pymhd_daemon *daemon,
+pymhd_hub_broadcast (struct pymhd_hub *face,
                      const int32_t *connections,
                      int count,
                      const char *bytes,
                      size_t size)
 {
+  struct hub *const hub = hub_of (face);
   struct blob *shared = NULL;
   int i;
 
-  if (atomic_load (&daemon->life.dead))
+  if (atomic_load (&hub->server->life.dead))
     return 0;
-  daemon->hub->batch.crossed_count = 0;
+  hub->batch.crossed_count = 0;
   for (i = 0; i < count; i++)
-    put (daemon, connections[i], bytes, size, &shared);
+    put (hub, connections[i], bytes, size, &shared);
   blob_unref (shared);
-  return daemon->hub->batch.crossed_count;
+  return hub->batch.crossed_count;
 }
 
 
 /* The pump's thread.  Sets the water marks; true if the outbox is above the
    high one now, of which Python did not know. */
 int
-pymhd_hub_limits (struct pymhd_daemon *daemon,
+pymhd_hub_limits (struct pymhd_hub *face,
                   int32_t connection,
                   size_t high,
                   size_t low)
 {
-  struct link *const link = hub_link (daemon, connection);
+  struct hub *const hub = hub_of (face);
+  struct link *const link = hub_link (hub, connection);
 
   if (NULL == link)
     return false;
@@ -376,25 +381,24 @@ pymhd_hub_limits (struct pymhd_daemon *daemon,
   if ( (link->pressed) &&
        (link->outbox.size <= low) )
     hub_queue (link);
-  daemon->hub->batch.crossed_count = 0;
-  note_if_crossed (daemon->hub, link, connection);
-  return daemon->hub->batch.crossed_count;
+  hub->batch.crossed_count = 0;
+  note_if_crossed (hub, link, connection);
+  return hub->batch.crossed_count;
 }
 
 
 /* Any thread.  How many bytes wait to be sent. */
 size_t
-pymhd_hub_buffered (struct pymhd_daemon *daemon,
+pymhd_hub_buffered (struct pymhd_hub *face,
                     int32_t connection)
 {
+  struct hub *const hub = hub_of (face);
   const struct link *link;
   size_t size;
 
-  if (NULL == daemon->hub)
-    return 0;
-  (void) pthread_mutex_lock (&daemon->hub->lock);
-  link = hub_link (daemon, connection);
+  (void) pthread_mutex_lock (&hub->lock);
+  link = hub_link (hub, connection);
   size = NULL == link ? 0 : atomic_load (&link->outbox.size);
-  (void) pthread_mutex_unlock (&daemon->hub->lock);
+  (void) pthread_mutex_unlock (&hub->lock);
   return size;
 }

@@ -13,8 +13,8 @@
 
 #include "api/hub.h"
 #include "base/clock.h"
-#include "engine/driver.h"
 #include "hub/hub.h"
+#include "mhd/server.h"
 
 /* Bytes a second. */
 #define LEAST_RATE 4096
@@ -23,7 +23,7 @@
 static void
 append (struct link *link)
 {
-  struct hub *const hub = link->daemon->hub;
+  struct hub *const hub = link->hub;
 
   link->overdue = true;
   link->overdue_next = NULL;
@@ -39,7 +39,7 @@ append (struct link *link)
 void
 overdue_forget (struct link *link)
 {
-  struct hub *const hub = link->daemon->hub;
+  struct hub *const hub = link->hub;
 
   if (! link->overdue)
     return;
@@ -58,7 +58,7 @@ overdue_forget (struct link *link)
 void
 overdue_begin (struct link *link)
 {
-  const int64_t patience = link->daemon->config.close_ms;
+  const int64_t patience = link->hub->server->config.close_ms;
   const int64_t waits = (int64_t) outbox_waiting (link);
 
   if ( (0 == patience) ||
@@ -88,14 +88,14 @@ overdue_renew (struct link *link)
 
 
 int64_t
-hub_overdue (struct pymhd_daemon *daemon)
+hub_overdue (struct hub *hub)
 {
-  const struct hub *const hub = daemon->hub;
   int64_t left;
 
   while (NULL != hub->closing_first)
   {
-    left = hub->closing_first->taken_ms + daemon->config.close_ms - monotonic_ms ();
+    left = hub->closing_first->taken_ms + hub->server->config.close_ms
+           - monotonic_ms ();
     if (0 < left)
       return left;
     hub_cut (hub->closing_first, PYMHD_HUB_CUT_CLOSE);

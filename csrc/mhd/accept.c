@@ -9,6 +9,8 @@
  * Where it has threads of its own, adding a connection at its limit may leave
  * its mutex locked (0.9.74 to 0.9.77); there it has to wait.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
@@ -17,95 +19,144 @@
 
 #include "mhd/accept.h"
 #include "base/clock.h"
-#include "engine/driver.h"
 #include "mhd/config.h"
 #include "mhd/runs.h"
+#include "mhd/server.h"
 
 #define PAUSE_MS 100
 
 
-void
-listening_deafen (struct pymhd_daemon *daemon)
+int
+listening_open (struct listening *listening,
+                int fd)
 {
-  struct epoll_event nothing = { .events = 0 };
-
-  atomic_store (&daemon->listening.deaf, true);
-  /* stop() takes the descriptor away, when it has asked for this itself. */
-  (void) pthread_mutex_lock (&daemon->listening.lock);
-  (void) epoll_ctl (daemon->listening.mhd_epoll_fd, EPOLL_CTL_MOD,
-                    daemon->listening.fd, &nothing);
-  (void) pthread_mutex_unlock (&daemon->listening.lock);
+  listening->fd = fcntl (fd, F_DUPFD_CLOEXEC, 0);
+  return -1 == listening->fd ? errno : 0;
 }
 
 
 void
-listening_quiesce (struct pymhd_daemon *daemon)
+listening_begin (struct server *server)
 {
-  if (daemon->listening.quiesced)
+  const union MHD_DaemonInfo *const info
+    = MHD_get_daemon_info (server->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+
+  server->listening.mhd_epoll_fd = NULL == info ? -1 : info->epoll_fd;
+}
+
+
+void
+listening_leave (struct listening *listening)
+{
+  (void) pthread_mutex_lock (&listening->lock);
+  if (! listening->quiesced)
+    listening->fd = -1;
+  (void) pthread_mutex_unlock (&listening->lock);
+}
+
+
+void
+listening_close (struct listening *listening)
+{
+  (void) pthread_mutex_lock (&listening->lock);
+  if (-1 != listening->fd)
+    (void) close (listening->fd);
+  listening->fd = -1;
+  (void) pthread_mutex_unlock (&listening->lock);
+}
+
+
+void
+listening_forked (struct listening *listening)
+{
+  if (-1 != listening->mhd_epoll_fd)
+    (void) close (listening->mhd_epoll_fd);
+  listening->mhd_epoll_fd = -1;
+}
+
+
+void
+listening_deafen (struct server *server)
+{
+  struct epoll_event nothing = { .events = 0 };
+
+  atomic_store (&server->listening.deaf, true);
+  /* stop() takes the descriptor away, when it has asked for this itself. */
+  (void) pthread_mutex_lock (&server->listening.lock);
+  (void) epoll_ctl (server->listening.mhd_epoll_fd, EPOLL_CTL_MOD,
+                    server->listening.fd, &nothing);
+  (void) pthread_mutex_unlock (&server->listening.lock);
+}
+
+
+void
+listening_quiesce (struct server *server)
+{
+  if (server->listening.quiesced)
     return;
-  if ( (config_calls_back (&daemon->config)) &&
-       (config_is_edge_triggered (&daemon->config)) )
+  if ( (config_calls_back (&server->config)) &&
+       (config_is_edge_triggered (&server->config)) )
   {
-    listening_deafen (daemon);
+    listening_deafen (server);
     return;
   }
-  daemon->listening.quiesced = true;
-  (void) MHD_quiesce_daemon (daemon->mhd);
-  if (config_calls_back (&daemon->config))
+  server->listening.quiesced = true;
+  (void) MHD_quiesce_daemon (server->mhd);
+  if (config_calls_back (&server->config))
     return;
-  (void) close (daemon->listening.fd);
-  daemon->listening.fd = -1;
+  (void) close (server->listening.fd);
+  server->listening.fd = -1;
 }
 
 
 /* The accepting thread, inside log_mhd(). */
 void
-accept_failed (struct pymhd_daemon *daemon)
+accept_failed (struct server *server)
 {
-  if (! config_calls_back (&daemon->config))
-    atomic_store (&daemon->listening.starved, true);
+  if (! config_calls_back (&server->config))
+    atomic_store (&server->listening.starved, true);
 }
 
 
 static bool
-is_starved (const struct pymhd_daemon *daemon)
+is_starved (const struct server *server)
 {
-  return (atomic_load (&daemon->listening.starved)) &&
-         (! daemon->listening.quiesced);
+  return (atomic_load (&server->listening.starved)) &&
+         (! server->listening.quiesced);
 }
 
 
 /* The pump. */
 int64_t
-accept_patience (const struct pymhd_daemon *daemon)
+accept_patience (const struct server *server)
 {
-  return is_starved (daemon) ? PAUSE_MS : -1;
+  return is_starved (server) ? PAUSE_MS : -1;
 }
 
 
 /* The pump, when libmicrohttpd has run. */
 void
-accept_again (struct pymhd_daemon *daemon)
+accept_again (struct server *server)
 {
   const struct sockaddr nobody = { .sa_family = AF_UNIX };
   int64_t now;
   int pair[2];
 
-  if (! is_starved (daemon))
+  if (! is_starved (server))
     return;
   now = monotonic_ms ();
-  if (now < daemon->listening.starved_until_ms)
+  if (now < server->listening.starved_until_ms)
     return;
-  daemon->listening.starved_until_ms = now + PAUSE_MS;
+  server->listening.starved_until_ms = now + PAUSE_MS;
   /* At its limit it listens again by itself, when it is below. */
-  if (atomic_load (&daemon->counts.connections) >= daemon->config.connection_limit)
+  if (atomic_load (&server->counts.connections) >= server->config.connection_limit)
     return;
   if (-1 == socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
                         pair))
     return;                     /* they are short still */
   (void) close (pair[1]);
-  atomic_store (&daemon->listening.starved, false);
-  (void) MHD_add_connection (daemon->mhd, pair[0], &nobody,
+  atomic_store (&server->listening.starved, false);
+  (void) MHD_add_connection (server->mhd, pair[0], &nobody,
                              sizeof (nobody.sa_family));
-  runs_again (&daemon->runs, 3);
+  runs_again (&server->runs, 3);
 }

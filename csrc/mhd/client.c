@@ -21,10 +21,11 @@
 #include "base/clock.h"
 #include "base/poller.h"
 #include "base/wakeup.h"
-#include "engine/driver.h"
 #include "mhd/accept.h"
 #include "mhd/config.h"
 #include "mhd/runs.h"
+#include "mhd/server.h"
+#include "transport/blame.h"
 #include "transport/handshake.h"
 #include "transport/tls.h"
 
@@ -36,7 +37,7 @@
 struct client
 {
   struct watcher watcher;
-  struct pymhd_daemon *daemon;
+  struct server *server;
   struct client *next;          /* of clients or of gone_clients */
   struct client *previous;
   struct client *next_hung_up;
@@ -98,22 +99,22 @@ client_hung_up (struct watcher *watcher,
                 uint32_t events)
 {
   struct client *const client = (struct client *) watcher;
-  struct pymhd_daemon *const daemon = client->daemon;
+  struct server *const server = client->server;
 
   (void) events;
-  daemon->runs.ready = true;
-  (void) pthread_mutex_lock (&daemon->clients.lock);
+  server->runs.ready = true;
+  (void) pthread_mutex_lock (&server->clients.lock);
   if (client->watched)
   {
-    client->next_hung_up = daemon->clients.hung_up;
-    daemon->clients.hung_up = client;
+    client->next_hung_up = server->clients.hung_up;
+    server->clients.hung_up = client;
   }
-  (void) pthread_mutex_unlock (&daemon->clients.lock);
+  (void) pthread_mutex_unlock (&server->clients.lock);
 }
 
 
 static void
-client_begin (struct pymhd_daemon *daemon,
+client_begin (struct server *server,
               struct MHD_Connection *connection,
               void **socket_context)
 {
@@ -135,38 +136,38 @@ client_begin (struct pymhd_daemon *daemon,
   format_address (client->address, sizeof (client->address),
                   NULL == info ? NULL : info->client_addr);
   client->watcher.ready = &client_hung_up;
-  client->daemon = daemon;
-  client->undescribed = daemon->config.tls;
+  client->server = server;
+  client->undescribed = server->config.tls;
   client->handshake = NULL;
-  if (daemon->config.tls)
+  if (server->config.tls)
   {
-    client->handshake = handshake_begin (&daemon->handshakes, connection,
+    client->handshake = handshake_begin (&server->handshakes, connection,
                                          client->address);
     /* It would take every client for one that needs no certificate. */
     if (NULL == client->handshake)
       (void) shutdown (fd, SHUT_RDWR);
   }
   client->previous = NULL;
-  (void) pthread_mutex_lock (&daemon->clients.lock);
+  (void) pthread_mutex_lock (&server->clients.lock);
   /* With threads of libmicrohttpd's the pump may be told of it at once. */
   client->watched = (-1 != client->fd) &&
-                    (config_is_edge_triggered (&daemon->config)) &&
-                    (poller_watch (&daemon->poller, client->fd,
+                    (config_is_edge_triggered (&server->config)) &&
+                    (poller_watch (&server->poller, client->fd,
                                    EPOLLRDHUP | EPOLLONESHOT, &client->watcher));
-  client->next = daemon->clients.first;
+  client->next = server->clients.first;
   if (NULL != client->next)
     client->next->previous = client;
-  daemon->clients.first = client;
-  (void) pthread_mutex_unlock (&daemon->clients.lock);
+  server->clients.first = client;
+  (void) pthread_mutex_unlock (&server->clients.lock);
 }
 
 
 /* The daemon's lock is held. */
 static void
-forget_end (struct pymhd_daemon *daemon,
+forget_end (struct server *server,
             struct client *client)
 {
-  struct client **at = &daemon->clients.hung_up;
+  struct client **at = &server->clients.hung_up;
 
   while ( (NULL != *at) &&
           (client != *at) )
@@ -179,19 +180,19 @@ forget_end (struct pymhd_daemon *daemon,
 /* The daemon's lock is held.  A close would not do: a fork may have a copy of the
    descriptor, and epoll would go on telling of it. */
 static void
-unwatch (struct pymhd_daemon *daemon,
+unwatch (struct server *server,
          struct client *client)
 {
   if (! client->watched)
     return;
   client->watched = false;
-  poller_unwatch (&daemon->poller, client->fd);
-  forget_end (daemon, client);
+  poller_unwatch (&server->poller, client->fd);
+  forget_end (server, client);
 }
 
 
 static void
-client_end (struct pymhd_daemon *daemon,
+client_end (struct server *server,
             struct client *client)
 {
   bool wake;
@@ -199,25 +200,25 @@ client_end (struct pymhd_daemon *daemon,
   if (NULL == client)
     return;
   handshake_free (client->handshake);
-  (void) pthread_mutex_lock (&daemon->clients.lock);
-  unwatch (daemon, client);
+  (void) pthread_mutex_lock (&server->clients.lock);
+  unwatch (server, client);
   if (NULL != client->previous)
     client->previous->next = client->next;
   else
-    daemon->clients.first = client->next;
+    server->clients.first = client->next;
   if (NULL != client->next)
     client->next->previous = client->previous;
-  wake = config_calls_back (&daemon->config) && (NULL == daemon->clients.gone);
-  if (config_is_edge_triggered (&daemon->config))
+  wake = config_calls_back (&server->config) && (NULL == server->clients.gone);
+  if (config_is_edge_triggered (&server->config))
   {
-    client->next = daemon->clients.gone;
-    daemon->clients.gone = client;
+    client->next = server->clients.gone;
+    server->clients.gone = client;
   }
-  (void) pthread_mutex_unlock (&daemon->clients.lock);
-  if (! config_is_edge_triggered (&daemon->config))
+  (void) pthread_mutex_unlock (&server->clients.lock);
+  if (! config_is_edge_triggered (&server->config))
     free (client);
   else if (wake)
-    wakeup_signal (&daemon->wakeup);
+    wakeup_signal (&server->wakeup);
 }
 
 
@@ -242,13 +243,13 @@ client_policy (void *cls,
                const struct sockaddr *address,
                socklen_t size)
 {
-  struct pymhd_daemon *const daemon = cls;
+  struct server *const server = cls;
 
   (void) address;
   (void) size;
-  if (! atomic_load (&daemon->listening.deaf))
+  if (! atomic_load (&server->listening.deaf))
     return MHD_YES;
-  listening_deafen (daemon);
+  listening_deafen (server);
   return MHD_NO;
 }
 
@@ -261,27 +262,27 @@ client_notify (void *cls,
                void **socket_context,
                enum MHD_ConnectionNotificationCode code)
 {
-  struct pymhd_daemon *const daemon = cls;
+  struct server *const server = cls;
 
   if (MHD_CONNECTION_NOTIFY_STARTED == code)
   {
-    atomic_fetch_add (&daemon->counts.connections, 1);
-    client_begin (daemon, connection, socket_context);
+    atomic_fetch_add (&server->counts.connections, 1);
+    client_begin (server, connection, socket_context);
     return;
   }
-  client_end (daemon, *socket_context);
+  client_end (server, *socket_context);
   *socket_context = NULL;
   /* At its limit libmicrohttpd listens again only when it runs once more. */
-  if (! config_calls_back (&daemon->config))
-    runs_again (&daemon->runs, 1);
+  if (! config_calls_back (&server->config))
+    runs_again (&server->runs, 1);
   /* 0.9.72 closes connections above the limit that it has never started. */
-  if (0 != atomic_load (&daemon->counts.connections))
-    atomic_fetch_sub (&daemon->counts.connections, 1);
+  if (0 != atomic_load (&server->counts.connections))
+    atomic_fetch_sub (&server->counts.connections, 1);
 }
 
 
 bool
-client_upgraded (struct pymhd_daemon *daemon,
+client_upgraded (struct server *server,
                  struct MHD_Connection *connection,
                  bool hand_over)
 {
@@ -290,16 +291,16 @@ client_upgraded (struct pymhd_daemon *daemon,
 
   if (NULL == client)
     return false;
-  (void) pthread_mutex_lock (&daemon->clients.lock);
+  (void) pthread_mutex_lock (&server->clients.lock);
   handed_over = hand_over && client->watched;
   if (handed_over)
   {
     client->watched = false;    /* what epoll tells until then is not heard */
-    forget_end (daemon, client);
+    forget_end (server, client);
   }
   else
-    unwatch (daemon, client);
-  (void) pthread_mutex_unlock (&daemon->clients.lock);
+    unwatch (server, client);
+  (void) pthread_mutex_unlock (&server->clients.lock);
   return handed_over;
 }
 
@@ -310,15 +311,15 @@ client_upgraded (struct pymhd_daemon *daemon,
    descriptor ready for it once more; before, that would be lost, too.  The lock
    keeps the descriptors from being closed meanwhile. */
 bool
-clients_tend (struct pymhd_daemon *daemon)
+clients_tend (struct server *server)
 {
-  struct client **at = &daemon->clients.hung_up;
+  struct client **at = &server->clients.hung_up;
   struct client *client;
   struct client *gone;
   bool again;
   int unread;
 
-  (void) pthread_mutex_lock (&daemon->clients.lock);
+  (void) pthread_mutex_lock (&server->clients.lock);
   while (NULL != (client = *at))
   {
     if ( (0 == ioctl (client->fd, FIONREAD, &unread)) &&
@@ -330,10 +331,10 @@ clients_tend (struct pymhd_daemon *daemon)
     *at = client->next_hung_up;
     (void) shutdown (client->fd, SHUT_RD);
   }
-  again = NULL != daemon->clients.hung_up;
-  gone = daemon->clients.gone;
-  daemon->clients.gone = NULL;
-  (void) pthread_mutex_unlock (&daemon->clients.lock);
+  again = NULL != server->clients.hung_up;
+  gone = server->clients.gone;
+  server->clients.gone = NULL;
+  (void) pthread_mutex_unlock (&server->clients.lock);
   free_clients (gone);
   return again;
 }
@@ -359,28 +360,28 @@ client_address (struct MHD_Connection *connection)
 
 
 static void
-end_input (struct pymhd_daemon *daemon)
+end_input (struct server *server)
 {
   struct client *client;
 
-  (void) pthread_mutex_lock (&daemon->clients.lock);
-  for (client = daemon->clients.first; NULL != client; client = client->next)
+  (void) pthread_mutex_lock (&server->clients.lock);
+  for (client = server->clients.first; NULL != client; client = client->next)
     (void) shutdown (client->fd, SHUT_RD);
-  (void) pthread_mutex_unlock (&daemon->clients.lock);
+  (void) pthread_mutex_unlock (&server->clients.lock);
 }
 
 
 /* stop(), on the driver's thread, no lock. */
 void
-clients_leave (struct pymhd_daemon *daemon)
+clients_leave (struct server *server)
 {
   const struct timespec nap = { .tv_nsec = 1000000 };
   const int64_t deadline = monotonic_ms () + LEAVE_MS;
 
-  while ( (0 != atomic_load (&daemon->counts.connections)) &&
+  while ( (0 != atomic_load (&server->counts.connections)) &&
           (monotonic_ms () < deadline) )
   {
-    end_input (daemon);
+    end_input (server);
     (void) nanosleep (&nap, NULL);
   }
 }
@@ -390,13 +391,13 @@ clients_leave (struct pymhd_daemon *daemon)
    a handler, and go on in libmicrohttpd afterwards: then the numbers stay in
    use, and lead nowhere. */
 void
-clients_forked (struct pymhd_daemon *daemon)
+clients_forked (struct server *server)
 {
-  const int nowhere = config_is_per_connection (&daemon->config)
+  const int nowhere = config_is_per_connection (&server->config)
                       ? open ("/dev/null", O_RDWR | O_CLOEXEC) : -1;
   struct client *client;
 
-  for (client = daemon->clients.first; NULL != client; client = client->next)
+  for (client = server->clients.first; NULL != client; client = client->next)
   {
     if (-1 == client->fd)
       continue;

@@ -10,7 +10,7 @@
 #include <microhttpd.h>
 
 struct client;
-struct pymhd_daemon;
+struct server;
 struct watcher;
 
 struct clients
@@ -38,24 +38,24 @@ client_notify (void *cls,
    With HAND_OVER its descriptor may stay in epoll: true if it is there, for the caller
    to pump_rewatch() or to pump_unwatch() it. */
 bool
-client_upgraded (struct pymhd_daemon *daemon,
+client_upgraded (struct server *server,
                  struct MHD_Connection *connection,
                  bool hand_over);
 
 /* The pump, when it has dealt with all that epoll said and libmicrohttpd has run:
    lets that know of ends.  True if it has to be asked again soon. */
 bool
-clients_tend (struct pymhd_daemon *daemon);
+clients_tend (struct server *server);
 
 /* Beside libmicrohttpd's own threads, which are to have no connections any more when
    it is stopped: up to 0.9.77 it forgets the response to a malformed request that one
    of them meets then, and crashes.  They have been told to accept nobody. */
 void
-clients_leave (struct pymhd_daemon *daemon);
+clients_leave (struct server *server);
 
 /* The peer of a connection as text, "" if there is none to tell. */
 const char *
 client_address (struct MHD_Connection *connection);
 
 void
-clients_forked (struct pymhd_daemon *daemon);
+clients_forked (struct server *server);

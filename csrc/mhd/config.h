@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct pymhd_quota;
+
 /* Who runs libmicrohttpd: the pump, or threads of its own, which call back into
    Python; and by which call it waits. */
 enum driven
@@ -27,6 +29,7 @@ struct config
   bool client_ca;               /* clients must have a certificate */
   size_t body_limit;
   unsigned int connection_limit;
+  struct pymhd_quota *quota;    /* of upgrades; NULL: any number */
   size_t output_limit;          /* of what may wait for one peer of the hub's */
   int64_t close_ms;             /* how long its end waits for such a peer */
 };

@@ -10,9 +10,9 @@
 
 #include "mhd/log_mhd.h"
 #include "base/log.h"
-#include "engine/driver.h"
 #include "mhd/accept.h"
 #include "mhd/config.h"
+#include "mhd/server.h"
 #include "transport/handshake.h"
 
 #define NAP_NS (10 * 1000 * 1000)
@@ -23,18 +23,18 @@
    at once, which keeps a core busy.  It holds no lock there, and nobody else
    waits for that thread. */
 static void
-note_short_descriptors (struct pymhd_daemon *daemon,
+note_short_descriptors (struct server *server,
                         const char *line)
 {
   const struct timespec nap = { .tv_nsec = NAP_NS };
 
   if (NULL == strstr (line, "resource limit at"))
     return;
-  if ( (config_is_per_connection (&daemon->config)) ||
+  if ( (config_is_per_connection (&server->config)) ||
        (NULL != strstr (line, "at FIRST connection")) )
     (void) nanosleep (&nap, NULL);
   else
-    accept_failed (daemon);
+    accept_failed (server);
 }
 
 
@@ -44,15 +44,15 @@ log_mhd (void *cls,
          const char *format,
          va_list arguments)
 {
-  struct pymhd_daemon *const daemon = cls;
+  struct server *const server = cls;
   char line[LOG_LINE_SIZE];
 
   if (handshake_has_failed (format))
     return;                     /* which has said more about it */
   log_add (line, "libmicrohttpd: ", format, arguments);
-  (void) pthread_mutex_lock (&daemon->said.lock);
-  (void) snprintf (daemon->said.line, LOG_LINE_SIZE, "%s",
+  (void) pthread_mutex_lock (&server->said.lock);
+  (void) snprintf (server->said.line, LOG_LINE_SIZE, "%s",
                    line + strlen ("libmicrohttpd: "));
-  (void) pthread_mutex_unlock (&daemon->said.lock);
-  note_short_descriptors (daemon, line);
+  (void) pthread_mutex_unlock (&server->said.lock);
+  note_short_descriptors (server, line);
 }

@@ -11,8 +11,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include "transport/blame.h"
+#include "base/bytes.h"
 #include "transport/gnutls.h"
 #include "transport/handshake.h"
 

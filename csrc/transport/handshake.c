@@ -16,8 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include "transport/handshake.h"
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "transport/blame.h"

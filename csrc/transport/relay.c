@@ -20,9 +20,8 @@
 #include "transport/relay.h"
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/life.h"
 #include "base/wakeup.h"
-#include "engine/driver.h"
-#include "mhd/config.h"
 #include "transport/tls.h"
 
 /* As large as a TLS record, so that GnuTLS never keeps a part of one. */
@@ -40,7 +39,7 @@
 
 
 struct relay *
-relay_new (struct pymhd_daemon *daemon,
+relay_new (struct relays *relays,
            struct MHD_Connection *connection,
            int *fd)
 {
@@ -51,7 +50,7 @@ relay_new (struct pymhd_daemon *daemon,
     return NULL;
   relay->wakeup.fd = -1;
   wakeup_init (&relay->wakeup);
-  if ( ( (config_is_per_connection (&daemon->config)) &&
+  if ( ( (relays->per_connection) &&
          (0 != wakeup_open (&relay->wakeup)) ) ||
        (-1 == socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)) )
   {
@@ -71,7 +70,7 @@ relay_new (struct pymhd_daemon *daemon,
     errno = ENOTCONN;
     return NULL;
   }
-  relay->daemon = daemon;
+  relay->relays = relays;
   relay->peer = (struct side) { { &relay_ready }, relay, relay->tls.fd, 0, 0 };
   relay->app = (struct side) { { &relay_ready }, relay, pair[0], 0, 0 };
   *fd = pair[1];
@@ -294,16 +293,16 @@ relay_close (struct relay *relay)
   relay->up = (struct text) { 0 };
   relay->given = 0;
   relay->progress_ms = monotonic_ms ();
-  relay->latest_ms = relay->progress_ms + relay->daemon->config.close_ms + ALL_MS;
+  relay->latest_ms = relay->progress_ms + relay->relays->close_ms + ALL_MS;
 }
 
 
 int
 relay_patience (const struct relay *relay)
 {
-  const bool stopping = atomic_load (&relay->daemon->life.refusing);
+  const bool stopping = atomic_load (&relay->relays->life->refusing);
   const int64_t most = stopping ? PATIENCE_AT_STOP_MS
-                                : relay->daemon->config.close_ms;
+                                : relay->relays->close_ms;
   const int64_t last = relay->progress_ms + most;
   const int64_t now = monotonic_ms ();
   int64_t left = (last < relay->latest_ms ? last : relay->latest_ms) - now;
@@ -336,9 +335,9 @@ relay_forked (struct relay *relay)
 void
 relay_free (struct relay *relay)
 {
-  struct relay **at = &relay->daemon->relays.ready;
+  struct relay **at = &relay->relays->ready;
 
-  if (! config_is_per_connection (&relay->daemon->config))
+  if (! relay->relays->per_connection)
   {
     relay_unwatch (relay);
     while ( (relay->ready) && (relay != *at) )

@@ -15,7 +15,7 @@
 #include "base/wakeup.h"
 #include "transport/tls.h"
 
-struct pymhd_daemon;
+struct life;
 struct session;
 
 /* One of a relay's two descriptors. */
@@ -32,7 +32,7 @@ struct side
    what is atomic. */
 struct relay
 {
-  struct pymhd_daemon *daemon;
+  struct relays *relays;
   struct session *session;
   struct side peer;             /* TLS; libmicrohttpd's descriptor */
   struct side app;              /* our end of the pair that Python has one of */
@@ -48,7 +48,7 @@ struct relay
   int64_t progress_ms;          /* when the peer last took something */
   int64_t latest_ms;            /* when it must have taken everything */
   atomic_int error;             /* errno of what has ended the connection */
-  struct wakeup wakeup;         /* "per-connection": look again */
+  struct wakeup wakeup;         /* "per-connection": Python has closed it */
   bool ready;                   /* on the daemon's list of those */
   struct relay *next_ready;
 };
@@ -56,13 +56,17 @@ struct relay
 /* Those of a driver, for its thread alone. */
 struct relays
 {
+  const struct poller *poller;
+  const struct life *life;
+  bool per_connection;          /* each relay has a thread, which waits in it */
+  int64_t close_ms;             /* how long a peer may take nothing at the end */
   struct relay *ready;          /* epoll has told of them */
 };
 
 /* The driver, inside the upgrade handler: takes the connection over.  *fd is
    Python's; NULL with errno if there is no way. */
 struct relay *
-relay_new (struct pymhd_daemon *daemon,
+relay_new (struct relays *relays,
            struct MHD_Connection *connection,
            int *fd);
 
@@ -108,16 +112,17 @@ relay_ready (struct watcher *watcher,
 
 /* The pump: the next of those, which is none from now on; NULL if there is none. */
 struct relay *
-relay_next_ready (struct pymhd_daemon *daemon);
+relay_next_ready (struct relays *relays);
 
 /* "per-connection": moves until Python has closed the session and all is on
    its way, or nobody can wait for that any more. */
 void
 relay_wait (struct relay *relay);
 
-/* Any thread, while the session's table has it: relay_wait() looks again. */
+/* Any thread, while the session's table has it: Python has closed the session, and
+   relay_wait() is to come to its end. */
 void
-relay_wake (struct relay *relay);
+relay_ask_to_close (struct relay *relay);
 
 /* --- relay.c --- */
 

@@ -8,26 +8,25 @@
 #include <poll.h>
 #include <stdatomic.h>
 
+#include "base/life.h"
 #include "base/poller.h"
 #include "base/wakeup.h"
-#include "engine/driver.h"
 #include "transport/relay.h"
-#include "upgrade/session.h"
 
 
 /* Whether epoll watches as it should. */
 static bool
-watch_side (struct pymhd_daemon *daemon,
+watch_side (struct relays *relays,
             struct side *side)
 {
   if (side->wanted == side->watched)
     return true;
   if (0 != side->watched)
-    poller_unwatch (&daemon->poller, side->fd);
+    poller_unwatch (relays->poller, side->fd);
   /* Not for nothing: epoll would tell of a hang-up again and again. */
   side->watched = 0;
   if ( (0 != side->wanted) &&
-       (! poller_watch (&daemon->poller, side->fd, side->wanted, &side->watcher)) )
+       (! poller_watch (relays->poller, side->fd, side->wanted, &side->watcher)) )
     return false;
   side->watched = side->wanted;
   return true;
@@ -37,8 +36,8 @@ watch_side (struct pymhd_daemon *daemon,
 void
 relay_watch (struct relay *relay)
 {
-  if ( (watch_side (relay->daemon, &relay->peer)) &&
-       (watch_side (relay->daemon, &relay->app)) )
+  if ( (watch_side (relay->relays, &relay->peer)) &&
+       (watch_side (relay->relays, &relay->app)) )
     return;
   relay->tls.error = errno;
   relay_fail (relay);
@@ -50,8 +49,8 @@ void
 relay_unwatch (struct relay *relay)
 {
   relay->peer.wanted = relay->app.wanted = 0;
-  (void) watch_side (relay->daemon, &relay->peer);
-  (void) watch_side (relay->daemon, &relay->app);
+  (void) watch_side (relay->relays, &relay->peer);
+  (void) watch_side (relay->relays, &relay->app);
 }
 
 
@@ -61,8 +60,8 @@ relay_queue (struct relay *relay)
   if (relay->ready)
     return;
   relay->ready = true;
-  relay->next_ready = relay->daemon->relays.ready;
-  relay->daemon->relays.ready = relay;
+  relay->next_ready = relay->relays->ready;
+  relay->relays->ready = relay;
 }
 
 
@@ -76,13 +75,13 @@ relay_ready (struct watcher *watcher,
 
 
 struct relay *
-relay_next_ready (struct pymhd_daemon *daemon)
+relay_next_ready (struct relays *relays)
 {
-  struct relay *const relay = daemon->relays.ready;
+  struct relay *const relay = relays->ready;
 
   if (NULL == relay)
     return NULL;
-  daemon->relays.ready = relay->next_ready;
+  relays->ready = relay->next_ready;
   relay->ready = false;
   return relay;
 }
@@ -91,8 +90,8 @@ relay_next_ready (struct pymhd_daemon *daemon)
 void
 relay_wait (struct relay *relay)
 {
-  while ( (! atomic_load (&relay->daemon->life.late)) &&
-          (! atomic_load (&relay->daemon->life.dead)) )
+  while ( (! atomic_load (&relay->relays->life->late)) &&
+          (! atomic_load (&relay->relays->life->dead)) )
   {
     struct pollfd watched[] = {
       { .fd = relay->wakeup.fd, .events = POLLIN },
@@ -115,15 +114,14 @@ relay_wait (struct relay *relay)
     if (0 == watched[0].revents)
       continue;
     wakeup_clear (&relay->wakeup);
-    if ( (session_is_closing (relay->session)) &&
-         (! relay->closing) )
+    if (! relay->closing)
       relay_close (relay);
   }
 }
 
 
 void
-relay_wake (struct relay *relay)
+relay_ask_to_close (struct relay *relay)
 {
   wakeup_signal (&relay->wakeup);
 }

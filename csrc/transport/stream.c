@@ -1,84 +1,79 @@
 /* SPDX-License-Identifier: MIT
  *
- * How bytes of the hub's connections get in and out: the only place that knows
+ * How bytes of an upgraded connection get in and out: the only place that knows
  * what is below, a socket or TLS.  All on the pump's thread; no lock.
  */
 #include <errno.h>
-#include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
-#include "api/session.h"
-#include "engine/driver.h"
-#include "hub/hub.h"
+#include "transport/stream.h"
 #include "transport/tls.h"
 
 
-/* Where the kernel does not tell when the last byte moved, and somebody asks. */
 static ssize_t
-moved (const struct link *link,
-       ssize_t size)
+stream_moved (const struct stream *stream,
+              ssize_t size)
 {
   if ( (0 < size) &&
-       (link->local) &&
-       (0 != atomic_load (&link->daemon->sessions.idle_due_ms)) )
-    pymhd_session_touch (link->session);
+       (NULL != stream->moved) )
+    stream->moved (stream);
   return size;
 }
 
 
 ssize_t
-stream_recv (struct link *link,
+stream_recv (struct stream *stream,
              void *bytes,
              size_t size)
 {
   size_t got = 0;
   ssize_t count = 0;
 
-  if (NULL == link->tls)
-    return moved (link, recv (link->fd, bytes, size, MSG_DONTWAIT));
+  if (NULL == stream->tls)
+    return stream_moved (stream, recv (stream->fd, bytes, size, MSG_DONTWAIT));
   /* A record at a time, a whole one, and epoll does not tell twice. */
   while ( (size - got >= TLS_RECORD) &&
-          (0 < (count = tls_recv (link->tls, (char *) bytes + got, size - got))) )
+          (0 < (count = tls_recv (stream->tls, (char *) bytes + got, size - got))) )
     got += (size_t) count;
   if (0 == got)
     return count;
   if ( (0 == count) ||
        ( (-1 == count) && (EAGAIN != errno) ) )
-    link->hung_up = true;
-  return moved (link, (ssize_t) got);
+    stream->hung_up = true;
+  return stream_moved (stream, (ssize_t) got);
 }
 
 
 ssize_t
-stream_send (const struct link *link,
+stream_send (const struct stream *stream,
              const void *bytes,
              size_t size)
 {
-  return moved (link,
-                NULL == link->tls
-                ? send (link->fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL)
-                : tls_send (link->tls, bytes, size));
+  return stream_moved (stream,
+                       NULL == stream->tls
+                       ? send (stream->fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+                       : tls_send (stream->tls, bytes, size));
 }
 
 
 size_t
-stream_waiting (const struct link *link)
+stream_waiting (const struct stream *stream)
 {
-  return NULL == link->tls ? 0 : link->tls->out.size - link->tls->sent;
+  return NULL == stream->tls ? 0 : stream->tls->out.size - stream->tls->sent;
 }
 
 
 int
-stream_flush (const struct link *link)
+stream_flush (const struct stream *stream)
 {
-  return NULL == link->tls ? 0 : tls_flush (link->tls);
+  return NULL == stream->tls ? 0 : tls_flush (stream->tls);
 }
 
 
 void
-stream_end (const struct link *link)
+stream_end (const struct stream *stream)
 {
-  if (NULL != link->tls)
-    tls_bye (link->tls);
+  if (NULL != stream->tls)
+    tls_bye (stream->tls);
 }

@@ -20,7 +20,6 @@
 
 #include "transport/tls.h"
 #include "base/bytes.h"
-#include "engine/driver.h"
 #include "transport/gnutls.h"
 
 /* So many records in a row that are no data (empty ones, key updates, alerts) are an

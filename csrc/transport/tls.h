@@ -11,7 +11,7 @@
 
 #include "base/bytes.h"
 
-struct pymhd_daemon;
+struct relays;
 
 /* --- tls.c --- */
 
@@ -96,7 +96,7 @@ tls_waits (const struct tls *tls);
 void
 tls_bye (struct tls *tls);
 
-/* Says close_notify, if nobody has, and gives the session back, before CLOSE; libmicrohttpd still says a bye of its
-   own, which nobody hears. */
+/* Says close_notify, if nobody has, and gives the session back, before CLOSE;
+   libmicrohttpd still says a bye of its own, which nobody hears. */
 void
 tls_release (struct tls *tls);

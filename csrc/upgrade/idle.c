@@ -20,9 +20,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/wakeup.h"
-#include "engine/driver.h"
-#include "hub/hub.h"
-#include "transport/tls.h"
+#include "mhd/server.h"
 #include "upgrade/due.h"
 #include "upgrade/session.h"
 
@@ -34,11 +32,11 @@
 
 /* The table is locked: tells the pump when to look. */
 static void
-set_earliest (struct pymhd_daemon *daemon)
+set_earliest (struct sessions *sessions)
 {
-  const struct session *const first = due_first (&daemon->sessions.due);
+  const struct session *const first = due_first (&sessions->due);
 
-  atomic_store (&daemon->sessions.idle_due_ms, NULL == first ? 0 : first->due_ms);
+  atomic_store (&sessions->idle_due_ms, NULL == first ? 0 : first->due_ms);
 }
 
 
@@ -53,21 +51,21 @@ pymhd_session_limit (int64_t token,
   session = session_find (token);
   if (NULL != session)
   {
-    struct pymhd_daemon *const daemon = session->daemon;
+    struct sessions *const sessions = session->sessions;
 
     session->limit_ms = limit_ms;
     session->active_ms = monotonic_ms ();
     session->due_ms = session->active_ms + limit_ms;
     if (0 == limit_ms)
-      due_remove (&daemon->sessions.due, session);
-    else if (! due_put (&daemon->sessions.due, session))
+      due_remove (&sessions->due, session);
+    else if (! due_put (&sessions->due, session))
     {
       log_line ("an upgraded connection was closed at once: out of memory");
       session_close_locked (session);
     }
-    set_earliest (daemon);
-    if (session == due_first (&daemon->sessions.due))
-      wakeup_signal (&daemon->wakeup);         /* it waits for too long */
+    set_earliest (sessions);
+    if (session == due_first (&sessions->due))
+      wakeup_signal (&sessions->server->wakeup);         /* it waits for too long */
   }
   sessions_unlock ();
 }
@@ -117,7 +115,7 @@ look_again (struct session *session,
             int64_t after_ms)
 {
   session->due_ms = now + (after_ms < PAUSE_MS ? PAUSE_MS : after_ms);
-  (void) due_put (&session->daemon->sessions.due, session);      /* which has it already */
+  (void) due_put (&session->sessions->due, session);      /* which has it already */
 }
 
 
@@ -130,7 +128,7 @@ look (struct session *session,
 
   if (session->struck)
   {
-    due_remove (&session->daemon->sessions.due, session);
+    due_remove (&session->sessions->due, session);
     session_close_locked (session);
   }
   else if (quiet < session->limit_ms)
@@ -139,28 +137,18 @@ look (struct session *session,
   {
     session->struck = true;
     look_again (session, now, GRACE_MS);
-    /* A protocol's; a relay may be moving bytes on the connection's thread. */
-    if ( (NULL == session->relay) &&
-         (NULL != session->tls) )
-      tls_bye (session->tls);
-    session_shutdown (session, SHUT_RDWR);
     log_line ("an upgraded connection was idle for %.3g s and is closed",
               (double) session->limit_ms / 1000);
-    if (NULL != session->link)
-    {
-      /* A protocol is told why, instead of an end of input. */
-      session->limit_ms = 0;
-      hub_lose (session->link, ETIMEDOUT);
-    }
+    session->ops->expire (session);
   }
 }
 
 
 /* The pump's thread. */
 int64_t
-sessions_idle (struct pymhd_daemon *daemon)
+sessions_idle (struct sessions *sessions)
 {
-  const int64_t due = atomic_load (&daemon->sessions.idle_due_ms);
+  const int64_t due = atomic_load (&sessions->idle_due_ms);
   struct session *session;
   int64_t earliest;
   int64_t now;
@@ -171,16 +159,16 @@ sessions_idle (struct pymhd_daemon *daemon)
   if (now < due)
     return due - now;
   sessions_lock ();
-  while ( (NULL != (session = due_first (&daemon->sessions.due))) &&
+  while ( (NULL != (session = due_first (&sessions->due))) &&
           (session->due_ms <= now) )
   {
     if (LIVE == session->state)
       look (session, now);
     else
-      due_remove (&daemon->sessions.due, session);       /* somebody has closed it */
+      due_remove (&sessions->due, session);       /* somebody has closed it */
   }
-  set_earliest (daemon);
-  earliest = atomic_load (&daemon->sessions.idle_due_ms);
+  set_earliest (sessions);
+  earliest = atomic_load (&sessions->idle_due_ms);
   sessions_unlock ();
   return 0 == earliest ? -1 : earliest - now;
 }

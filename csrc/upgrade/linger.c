@@ -22,10 +22,10 @@
 
 #include "base/clock.h"
 #include "base/poller.h"
-#include "engine/driver.h"
 #include "http/quota.h"
 #include "mhd/config.h"
 #include "mhd/runs.h"
+#include "mhd/server.h"
 #include "transport/relay.h"
 #include "transport/tls.h"
 #include "upgrade/session.h"
@@ -38,21 +38,18 @@
 static void
 finish (struct session *session)
 {
-  struct pymhd_daemon *const daemon = session->daemon;
+  struct sessions *const sessions = session->sessions;
 
   session_forget (session);
-  if (NULL != session->relay)
-    relay_free (session->relay);
-  else if (NULL != session->tls)
-    tls_free (session->tls);
+  session->ops->release (session);
   /* Python's duplicate stays open as long as a call is blocked on it. */
   if (! session->reset)
     (void) shutdown (session->fd, SHUT_RDWR);
-  runs_close (&daemon->runs, &daemon->config, session->urh);
+  runs_close (&sessions->server->runs, &sessions->server->config, session->urh);
   (void) sem_destroy (&session->closed);
   free (session);
-  atomic_fetch_sub (&daemon->counts.upgraded, 1);
-  quota_give_back (daemon);
+  atomic_fetch_sub (&sessions->server->counts.upgraded, 1);
+  quota_give_back (sessions->server->config.quota);
 }
 
 
@@ -94,7 +91,7 @@ linger_here (struct session *session)
 {
   struct pollfd watched[] = {
     { .fd = session->fd, .events = POLLIN },
-    { .fd = session->daemon->life.stop.fd, .events = POLLIN },
+    { .fd = session->sessions->server->life.stop.fd, .events = POLLIN },
   };
 
   say_goodbye (session);
@@ -128,8 +125,8 @@ session_wait (struct session *session)
 static struct waiting *
 list_of (struct session *session)
 {
-  return FLUSHING == session->state ? &session->daemon->sessions.flushing
-                                    : &session->daemon->sessions.lingering;
+  return FLUSHING == session->state ? &session->sessions->flushing
+                                    : &session->sessions->lingering;
 }
 
 
@@ -170,7 +167,7 @@ static void
 leave_lingering (struct session *session)
 {
   if (LINGERING == session->state)
-    poller_unwatch (&session->daemon->poller, session->fd);
+    poller_unwatch (&session->sessions->server->poller, session->fd);
   leave_list (session);
   finish (session);
 }
@@ -187,7 +184,7 @@ linger (struct session *session)
   }
   say_goodbye (session);
   if ( (drain (session)) ||
-       (! poller_watch (&session->daemon->poller, session->fd, EPOLLIN,
+       (! poller_watch (&session->sessions->server->poller, session->fd, EPOLLIN,
                       &session->watcher)) )
     finish (session);
   else
@@ -197,30 +194,29 @@ linger (struct session *session)
 
 /* The pump's thread.  What it says of TLS, sessions_relay() does. */
 void
-sessions_close_pending (struct pymhd_daemon *daemon)
+sessions_close_pending (struct sessions *sessions)
 {
-  struct session *session = sessions_take_closing (daemon);
+  struct session *session = sessions_take_closing (sessions);
   struct session *next;
 
   for (; NULL != session; session = next)
   {
     next = session->next;
-    if (NULL == session->relay)
+    if (NULL == session->ops->flush)
     {
       linger (session);
       continue;
     }
     session_enter (session, FLUSHING);
     enter_list (session);
-    relay_close (session->relay);
-    relay_queue (session->relay);
+    session->ops->flush (session);
   }
 }
 
 
 /* The pump's thread, which nobody has to wake; no lock. */
 void
-session_leave_hub (struct pymhd_daemon *daemon,
+session_leave_hub (struct sessions *sessions,
                    int64_t token,
                    bool reset)
 {
@@ -231,14 +227,14 @@ session_leave_hub (struct pymhd_daemon *daemon,
   if (NULL != session)
   {
     session->reset = reset;
-    if (config_is_per_connection (&daemon->config))
+    if (config_is_per_connection (&sessions->server->config))
       session_close_locked (session);   /* its own thread does the rest */
     else
       session->state = CLOSING;
   }
   sessions_unlock ();
   if ( (NULL != session) &&
-       (! config_is_per_connection (&daemon->config)) )
+       (! config_is_per_connection (&sessions->server->config)) )
     linger (session);
 }
 
@@ -282,11 +278,11 @@ flush (struct relay *relay)
 
 /* The pump's thread. */
 void
-sessions_relay (struct pymhd_daemon *daemon)
+sessions_relay (struct sessions *sessions)
 {
   struct relay *relay;
 
-  while (NULL != (relay = relay_next_ready (daemon)))
+  while (NULL != (relay = relay_next_ready (&sessions->relays)))
   {
     if (FLUSHING == relay->session->state)
       flush (relay);
@@ -319,7 +315,7 @@ left_ms (const struct session *session,
 {
   if (FLUSHING == session->state)
     return relay_patience (session->relay);
-  if (atomic_load (&session->daemon->life.refusing))
+  if (atomic_load (&session->sessions->server->life.refusing))
     return 0;
   return session->deadline_ms - now;
 }
@@ -345,18 +341,18 @@ end_due (struct waiting *list,
 
 /* The pump's thread. */
 int
-sessions_linger (struct pymhd_daemon *daemon)
+sessions_linger (struct sessions *sessions)
 {
   int64_t now;
   int64_t flushing;
   int64_t lingering;
 
-  if ( (NULL == daemon->sessions.lingering.first) &&
-       (NULL == daemon->sessions.flushing.first) )
+  if ( (NULL == sessions->lingering.first) &&
+       (NULL == sessions->flushing.first) )
     return -1;
   now = monotonic_ms ();
-  flushing = end_due (&daemon->sessions.flushing, now);
-  lingering = end_due (&daemon->sessions.lingering, now);
+  flushing = end_due (&sessions->flushing, now);
+  lingering = end_due (&sessions->lingering, now);
   if ( (-1 == flushing) ||
        ( (-1 != lingering) && (lingering < flushing) ) )
     return (int) lingering;
@@ -366,17 +362,17 @@ sessions_linger (struct pymhd_daemon *daemon)
 
 /* stop(), on the pump's thread. */
 void
-sessions_end (struct pymhd_daemon *daemon)
+sessions_end (struct sessions *sessions)
 {
   struct session *session;
   uint32_t at = 0;
 
   /* First those that are live: what Python closes meanwhile is pending then. */
-  while (NULL != (session = sessions_take_live (daemon, &at)))
+  while (NULL != (session = sessions_take_live (sessions, &at)))
     finish (session);
-  sessions_close_pending (daemon);
-  while (NULL != daemon->sessions.flushing.first)
-    leave_lingering (daemon->sessions.flushing.first);
-  while (NULL != daemon->sessions.lingering.first)
-    leave_lingering (daemon->sessions.lingering.first);
+  sessions_close_pending (sessions);
+  while (NULL != sessions->flushing.first)
+    leave_lingering (sessions->flushing.first);
+  while (NULL != sessions->lingering.first)
+    leave_lingering (sessions->lingering.first);
 }

@@ -18,11 +18,10 @@
 #include "base/fdsets.h"
 #include "base/slots.h"
 #include "base/wakeup.h"
-#include "engine/driver.h"
-#include "hub/hub.h"
 #include "mhd/config.h"
+#include "mhd/server.h"
 #include "transport/relay.h"
-#include "transport/tls.h"
+#include "upgrade/due.h"
 
 /* Guards the table, every state and every list of closing sessions.  Under it
    nothing of Python's or of libmicrohttpd's is called. */
@@ -54,7 +53,7 @@ session_find (int64_t token)
 
 
 struct session *
-sessions_next_live (struct pymhd_daemon *daemon,
+sessions_next_live (struct sessions *sessions,
                     uint32_t *at)
 {
   struct session *session;
@@ -62,7 +61,7 @@ sessions_next_live (struct pymhd_daemon *daemon,
   do
     session = slots_next (&live, at);
   while ( (NULL != session) &&
-          ( (daemon != session->daemon) ||
+          ( (sessions != session->sessions) ||
             (LIVE != session->state) ) );
   return session;
 }
@@ -74,69 +73,50 @@ wake (struct session *session)
 {
   (void) sem_post (&session->closed);
   if (NULL != session->relay)
-    relay_wake (session->relay);
+    relay_ask_to_close (session->relay);
 }
 
 
 void
 session_close_locked (struct session *session)
 {
-  struct pymhd_daemon *const daemon = session->daemon;
+  struct sessions *const sessions = session->sessions;
 
   session->state = CLOSING;
-  if (config_is_per_connection (&daemon->config))
+  if (config_is_per_connection (&sessions->server->config))
     wake (session);
   else
   {
-    session->next = daemon->sessions.closing;
-    daemon->sessions.closing = session;
-    wakeup_signal (&daemon->wakeup);
+    session->next = sessions->closing;
+    sessions->closing = session;
+    wakeup_signal (&sessions->server->wakeup);
   }
-}
-
-
-void
-session_shutdown (struct session *session,
-                  int how)
-{
-  if (NULL != session->relay)
-    relay_shutdown (session->relay, how);
-  else
-    (void) shutdown (session->fd, how);
 }
 
 
 /* The driver, inside the upgrade handler. */
 struct session *
-session_new (struct pymhd_daemon *daemon,
-             int fd,
-             struct relay *relay,
-             struct tls *tls,
+session_new (struct sessions *sessions,
              struct MHD_UpgradeResponseHandle *urh,
-             struct link *link,
+             const struct session *kind,
              int64_t *token)
 {
   struct session *session = malloc (sizeof (*session));
 
   if (NULL == session)
     return NULL;
-  *session = (struct session) {
-    .watcher = { &session_readable },
-    .daemon = daemon,
-    .fd = fd,
-    .relay = relay,
-    .tls = NULL == relay ? tls : &relay->tls,
-    .urh = urh,
-    .link = link,
-  };
-  if (NULL != relay)
-    relay->session = session;
+  *session = *kind;
+  session->watcher.ready = &session_readable;
+  session->sessions = sessions;
+  session->urh = urh;
+  if (NULL != session->relay)
+    session->relay->session = session;
   (void) sem_init (&session->closed, 0, 0);
   (void) pthread_mutex_lock (&lock);
-  session->token = daemon->sessions.ended ? 0 : slots_add (&live, session);
+  session->token = sessions->ended ? 0 : slots_add (&live, session);
   *token = session->token;
   if (0 != *token)
-    atomic_fetch_add (&daemon->counts.upgraded, 1);
+    atomic_fetch_add (&sessions->server->counts.upgraded, 1);
   (void) pthread_mutex_unlock (&lock);
   if (0 == *token)
   {
@@ -193,29 +173,17 @@ pymhd_session_dup (int64_t token)
 }
 
 
-/* Any thread: wakes whoever is blocked on a session of the daemon's, reading
-   (SHUT_RD) or both (SHUT_RDWR).  The descriptors are libmicrohttpd's, and
-   valid as long as the table has them.  Nobody is blocked on one of the hub's,
-   which may have output to send when it has had its end of input. */
-int
-pymhd_sessions_shutdown (struct pymhd_daemon *daemon,
-                         int how)
+void
+sessions_shutdown (struct sessions *sessions,
+                   int how)
 {
   struct session *session;
   uint32_t at = 0;
-  int count = 0;
 
   (void) pthread_mutex_lock (&lock);
-  while (NULL != (session = sessions_next_live (daemon, &at)))
-  {
-    if ( (NULL != session->link) &&
-         (SHUT_RD != how) )
-      continue;
-    session_shutdown (session, how);
-    count++;
-  }
+  while (NULL != (session = sessions_next_live (sessions, &at)))
+    session->ops->shutdown (session, how);
   (void) pthread_mutex_unlock (&lock);
-  return count;
 }
 
 
@@ -251,7 +219,7 @@ pymhd_session_error (int64_t token)
 
 
 void
-sessions_unset (struct pymhd_daemon *daemon,
+sessions_unset (struct sessions *sessions,
                 struct fdsets *sets)
 {
   struct session *session;
@@ -260,7 +228,7 @@ sessions_unset (struct pymhd_daemon *daemon,
   (void) pthread_mutex_lock (&lock);
   while (NULL != (session = slots_next (&live, &at)))
   {
-    if ( (daemon != session->daemon) ||
+    if ( (sessions != session->sessions) ||
          (FD_SETSIZE <= session->fd) )
       continue;
     FD_CLR (session->fd, &sets->read);
@@ -271,24 +239,12 @@ sessions_unset (struct pymhd_daemon *daemon,
 }
 
 
-bool
-session_is_closing (struct session *session)
-{
-  bool closing;
-
-  (void) pthread_mutex_lock (&lock);
-  closing = LIVE != session->state;
-  (void) pthread_mutex_unlock (&lock);
-  return closing;
-}
-
-
 void
 session_forget (struct session *session)
 {
   (void) pthread_mutex_lock (&lock);
   slots_remove (&live, session->token);
-  due_remove (&session->daemon->sessions.due, session);
+  due_remove (&session->sessions->due, session);
   (void) pthread_mutex_unlock (&lock);
 }
 
@@ -304,27 +260,27 @@ session_enter (struct session *session,
 
 
 struct session *
-sessions_take_closing (struct pymhd_daemon *daemon)
+sessions_take_closing (struct sessions *sessions)
 {
   struct session *session;
 
   (void) pthread_mutex_lock (&lock);
-  session = daemon->sessions.closing;
-  daemon->sessions.closing = NULL;
+  session = sessions->closing;
+  sessions->closing = NULL;
   (void) pthread_mutex_unlock (&lock);
   return session;
 }
 
 
 struct session *
-sessions_take_live (struct pymhd_daemon *daemon,
+sessions_take_live (struct sessions *sessions,
                     uint32_t *at)
 {
   struct session *session;
 
   (void) pthread_mutex_lock (&lock);
-  daemon->sessions.ended = true;
-  session = sessions_next_live (daemon, at);
+  sessions->ended = true;
+  session = sessions_next_live (sessions, at);
   if (NULL != session)
     session->state = CLOSING;
   (void) pthread_mutex_unlock (&lock);
@@ -334,18 +290,18 @@ sessions_take_live (struct pymhd_daemon *daemon,
 
 /* "per-connection": lets go every connection's thread that still waits. */
 void
-sessions_release (struct pymhd_daemon *daemon)
+sessions_release (struct sessions *sessions)
 {
   struct session *session;
   uint32_t at = 0;
 
-  while (NULL != sessions_take_live (daemon, &at))
+  while (NULL != sessions_take_live (sessions, &at))
     ;
   /* Those, and others that Python has closed and that may still be flushing. */
   at = 0;
   (void) pthread_mutex_lock (&lock);
   while (NULL != (session = slots_next (&live, &at)))
-    if (daemon == session->daemon)
+    if (sessions == session->sessions)
       wake (session);
   (void) pthread_mutex_unlock (&lock);
 }

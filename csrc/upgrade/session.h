@@ -13,30 +13,49 @@
 #include <microhttpd.h>
 
 #include "base/poller.h"
+#include "transport/relay.h"
 #include "upgrade/due.h"
 
 struct fdsets;
 struct link;
-struct pymhd_daemon;
-struct relay;
+struct server;
 struct tls;
 
 /* FLUSHING: over TLS, what Python wrote before it closed is on its way out. */
 enum state { LIVE, CLOSING, FLUSHING, LINGERING };
 
+/* What differs between the kinds of sessions. */
+struct session_ops
+{
+  /* Any thread, while the table is locked: wakes whoever is blocked on it. */
+  void (*shutdown) (struct session *session, int how);
+  /* The pump, the same: it has been idle for too long. */
+  void (*expire) (struct session *session);
+  /* The pump, when Python has closed it: NULL, or what Python wrote is on its way
+     out, and sessions_relay() tells when it is through. */
+  void (*flush) (struct session *session);
+  /* The driver, before CLOSE: frees what the kind has. */
+  void (*release) (struct session *session);
+};
+
+/* Those whose descriptor Python has: the connection's own, or a relay's. */
+extern const struct session_ops plain_ops;
+extern const struct session_ops relayed_ops;
+
 struct session
 {
   struct watcher watcher;
+  const struct session_ops *ops;
   struct session *next;         /* of closing, flushing or lingering */
   struct session *previous;     /* of flushing or lingering */
-  struct pymhd_daemon *daemon;
+  struct sessions *sessions;
   struct MHD_UpgradeResponseHandle *urh;
   int64_t token;
   int fd;                       /* libmicrohttpd's: valid until CLOSE */
   struct tls *tls;              /* NULL without; its relay's, or freed with us */
   struct relay *relay;          /* to Python's descriptor; NULL without TLS */
   enum state state;
-  struct link *link;            /* the hub's, valid while LIVE; NULL without */
+  struct link *link;            /* the hub's, who knows it; valid while LIVE */
   bool reset;                   /* by the peer: there is nothing to linger for */
   sem_t closed;                 /* "per-connection": Python has closed it */
   int64_t deadline_ms;
@@ -60,6 +79,8 @@ struct waiting
 /* Those of a driver. */
 struct sessions
 {
+  struct server *server;
+  struct relays relays;
   bool ended;                   /* stop(): no more of them; session.c's lock */
   struct session *closing;      /* for the driver to close; session.c's lock */
   struct waiting lingering;     /* the driver's alone */
@@ -76,23 +97,18 @@ sessions_lock (void);
 void
 sessions_unlock (void);
 
-/* These four while it is locked.  NULL: there is no such session that lives. */
+/* These three while it is locked.  NULL: there is no such session that lives. */
 struct session *
 session_find (int64_t token);
 
 /* The daemon's next session at or after *at that lives. */
 struct session *
-sessions_next_live (struct pymhd_daemon *daemon,
+sessions_next_live (struct sessions *sessions,
                     uint32_t *at);
 
 /* Leaves a session that lives to the driver, to be closed. */
 void
 session_close_locked (struct session *session);
-
-/* Wakes whoever is blocked on it. */
-void
-session_shutdown (struct session *session,
-                  int how);
 
 /* The others take the lock. */
 
@@ -108,48 +124,48 @@ session_enter (struct session *session,
 
 /* The pump: the sessions that have been closed since. */
 struct session *
-sessions_take_closing (struct pymhd_daemon *daemon);
+sessions_take_closing (struct sessions *sessions);
 
 /* The daemon's next session at or after *at that nobody has closed: the caller
    does.  There will be no new ones. */
 struct session *
-sessions_take_live (struct pymhd_daemon *daemon,
+sessions_take_live (struct sessions *sessions,
                     uint32_t *at);
 
-/* Takes what it needs for TLS over, of which one is NULL at least.  NULL if memory
-   is short, or stop() has ended them all. */
+/* KIND: its ops and what they need, its descriptors and TLS.  NULL if memory is short,
+   or stop() has ended them all. */
 struct session *
-session_new (struct pymhd_daemon *daemon,
-             int fd,
-             struct relay *relay,
-             struct tls *tls,
+session_new (struct sessions *sessions,
              struct MHD_UpgradeResponseHandle *urh,
-             struct link *link,
+             const struct session *kind,
              int64_t *token);
+
+/* Any thread: wakes whoever is blocked on a session of the daemon's, reading
+   (SHUT_RD) or both (SHUT_RDWR).  The descriptors are libmicrohttpd's, and
+   valid as long as the table has them. */
+void
+sessions_shutdown (struct sessions *sessions,
+                   int how);
 
 /* "per-connection", in stop(): lets go every connection's thread that waits; no
    other one will. */
 void
-sessions_release (struct pymhd_daemon *daemon);
+sessions_release (struct sessions *sessions);
 
 void
 sessions_forked (void);
 
 /* The pump: takes the connections out of sets to watch. */
 void
-sessions_unset (struct pymhd_daemon *daemon,
+sessions_unset (struct sessions *sessions,
                 struct fdsets *sets);
-
-/* Any thread: whether somebody has closed it. */
-bool
-session_is_closing (struct session *session);
 
 /* --- idle.c --- */
 
 /* The pump: ends sessions that have been idle for too long.  Milliseconds until
    it is to be called again, -1 for never. */
 int64_t
-sessions_idle (struct pymhd_daemon *daemon);
+sessions_idle (struct sessions *sessions);
 
 /* --- linger.c: how they end --- */
 
@@ -160,12 +176,12 @@ session_wait (struct session *session);
 
 /* The pump: closes what Python has closed since. */
 void
-sessions_close_pending (struct pymhd_daemon *daemon);
+sessions_close_pending (struct sessions *sessions);
 
 /* The pump: closes the session of a link that has left the hub.  RESET: the peer
    has ended it with an error. */
 void
-session_leave_hub (struct pymhd_daemon *daemon,
+session_leave_hub (struct sessions *sessions,
                    int64_t token,
                    bool reset);
 
@@ -181,14 +197,14 @@ session_begin (struct session *session);
 /* The pump, when all that epoll said has been read: moves what is ready over
    TLS. */
 void
-sessions_relay (struct pymhd_daemon *daemon);
+sessions_relay (struct sessions *sessions);
 
 /* The pump: ends sessions that lingered too long.  Milliseconds until the
    next one, -1 for none. */
 int
-sessions_linger (struct pymhd_daemon *daemon);
+sessions_linger (struct sessions *sessions);
 
 /* The pump, in stop(): closes every session of the daemon now; there will be no
    others. */
 void
-sessions_end (struct pymhd_daemon *daemon);
+sessions_end (struct sessions *sessions);

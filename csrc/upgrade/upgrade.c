@@ -21,13 +21,15 @@
 #include "api/session.h"
 #include "api/upgrade.h"
 #include "base/bytes.h"
+#include "base/life.h"
 #include "base/log.h"
-#include "engine/driver.h"
 #include "http/request.h"
+#include "http/response.h"
 #include "mhd/batch.h"
 #include "mhd/client.h"
 #include "mhd/config.h"
 #include "mhd/runs.h"
+#include "mhd/server.h"
 #include "transport/relay.h"
 #include "transport/tls.h"
 #include "upgrade/session.h"
@@ -60,7 +62,7 @@ pymhd_queue_upgrade (struct MHD_Connection *connection,
 
 
 /* An upgraded connection on its way to Python. */
-struct stream
+struct handover
 {
   int fd;                       /* Python's; -1: there is none */
   int peer;                     /* the connection's own, libmicrohttpd's */
@@ -70,38 +72,38 @@ struct stream
 
 /* A descriptor for Python: its own number, since closing libmicrohttpd's would
    abort the process, blocking, and not held back by Nagle.  Fails with errno. */
-static struct stream
-open_stream (struct pymhd_daemon *daemon,
+static struct handover
+handover_open (struct sessions *sessions,
              struct MHD_Connection *connection,
              int sock)
 {
   const int on = 1;
-  struct stream stream = { .fd = -1, .peer = sock };
+  struct handover handover = { .fd = -1, .peer = sock };
   int flags;
 
-  if (daemon->config.tls)
+  if (sessions->server->config.tls)
   {
-    stream.relay = relay_new (daemon, connection, &stream.fd);
-    if (NULL != stream.relay)
-      stream.peer = stream.relay->peer.fd;
+    handover.relay = relay_new (&sessions->relays, connection, &handover.fd);
+    if (NULL != handover.relay)
+      handover.peer = handover.relay->peer.fd;
   }
   else if ( (-1 != (flags = fcntl (sock, F_GETFL))) &&
             (-1 != fcntl (sock, F_SETFL, flags & ~O_NONBLOCK)) )
-    stream.fd = fcntl (sock, F_DUPFD_CLOEXEC, 3);
+    handover.fd = fcntl (sock, F_DUPFD_CLOEXEC, 3);
   /* Fails on a UNIX socket, which has nothing to switch off. */
-  if (-1 != stream.fd)
-    (void) setsockopt (stream.peer, IPPROTO_TCP, TCP_NODELAY, &on, sizeof (on));
-  return stream;
+  if (-1 != handover.fd)
+    (void) setsockopt (handover.peer, IPPROTO_TCP, TCP_NODELAY, &on, sizeof (on));
+  return handover;
 }
 
 
 static void
-close_stream (const struct stream *stream)
+handover_close (const struct handover *handover)
 {
-  if (NULL != stream->relay)
-    relay_free (stream->relay);
-  if (-1 != stream->fd)
-    (void) close (stream->fd);
+  if (NULL != handover->relay)
+    relay_free (handover->relay);
+  if (-1 != handover->fd)
+    (void) close (handover->fd);
 }
 
 
@@ -122,7 +124,7 @@ write_early (struct text *text,
    others, too, must go on, and the pump closes it.  The session may be gone
    already, but where this thread is to close it. */
 static bool
-call_back (struct pymhd_daemon *daemon,
+call_back (struct sessions *sessions,
            struct pymhd_event *event,
            struct session *session,
            struct relay *relay,
@@ -133,15 +135,15 @@ call_back (struct pymhd_daemon *daemon,
 
   event->text_end = (int64_t) early.size;
   if (done)
-    pymhd_on_upgraded (daemon->config.owner, event, early.at);
+    pymhd_on_upgraded (sessions->server->config.owner, event, early.at);
   else
   {
     (void) pymhd_session_close (event->session);
-    pymhd_on_abandoned (daemon->config.owner, event->request);
+    pymhd_on_abandoned (sessions->server->config.owner, event->request);
   }
   free (early.at);
-  daemon_called_back (daemon);
-  if (config_is_per_connection (&daemon->config))
+  life_go_on (&sessions->server->life);
+  if (config_is_per_connection (&sessions->server->config))
     session_wait (session);
   return done;
 }
@@ -149,31 +151,31 @@ call_back (struct pymhd_daemon *daemon,
 
 /* The pump: Python reads of it in the batch. */
 static bool
-add_to_batch (struct pymhd_daemon *daemon,
+add_to_batch (struct sessions *sessions,
               struct pymhd_event *event,
               struct session *session,
               struct relay *relay,
               const struct text *extra)
 {
-  const size_t before = daemon->batch.text.size;
+  const size_t before = sessions->server->batch.text.size;
 
-  if ( (write_early (&daemon->batch.text, relay, extra)) &&
-       (batch_add (&daemon->batch, event)) )
+  if ( (write_early (&sessions->server->batch.text, relay, extra)) &&
+       (batch_add (&sessions->server->batch, event)) )
   {
     session_begin (session);
     return true;
   }
-  daemon->batch.text.size = before;
+  sessions->server->batch.text.size = before;
   (void) pymhd_session_close (event->session);
   event->kind = PYMHD_EVENT_ABANDONED;
-  (void) batch_add (&daemon->batch, event);
+  (void) batch_add (&sessions->server->batch, event);
   return false;
 }
 
 
 /* The driver, inside an upgrade handler. */
 void
-upgrade_give_up (struct pymhd_daemon *daemon,
+upgrade_give_up (struct sessions *sessions,
                  int64_t request,
                  struct MHD_UpgradeResponseHandle *urh,
                  const char *why)
@@ -184,17 +186,17 @@ upgrade_give_up (struct pymhd_daemon *daemon,
   };
 
   log_line ("an upgraded connection was closed at once: %s", why);
-  if (config_calls_back (&daemon->config))
-    pymhd_on_abandoned (daemon->config.owner, request);
+  if (config_calls_back (&sessions->server->config))
+    pymhd_on_abandoned (sessions->server->config.owner, request);
   else
-    (void) batch_add (&daemon->batch, &event);
-  runs_close (&daemon->runs, &daemon->config, urh);
+    (void) batch_add (&sessions->server->batch, &event);
+  runs_close (&sessions->server->runs, &sessions->server->config, urh);
 }
 
 
 /* MHD_UpgradeHandler: the driver's thread, no lock of libmicrohttpd's.  The
    session never runs in here. */
-void
+static void
 upgrade_begin (void *cls,
                struct MHD_Connection *connection,
                void *req_cls,
@@ -204,37 +206,52 @@ upgrade_begin (void *cls,
                struct MHD_UpgradeResponseHandle *urh)
 {
   struct pymhd_event event = { .kind = PYMHD_EVENT_UPGRADED };
-  struct pymhd_daemon *const daemon = request_of_upgrade (req_cls,
-                                                          &event.request);
-  const struct stream stream = open_stream (daemon, connection, sock);
+  struct sessions *const sessions
+    = request_of_upgrade (req_cls, &event.request)->sessions;
+  const struct handover handover = handover_open (sessions, connection, sock);
   const int error = errno;
   const struct text extra = {
     .at = (char *) (uintptr_t) extra_in, .size = extra_in_size
   };
+  const struct session kind = {
+    .ops = NULL == handover.relay ? &plain_ops : &relayed_ops,
+    .fd = handover.peer,
+    .relay = handover.relay,
+    .tls = NULL == handover.relay ? NULL : &handover.relay->tls,
+  };
   struct session *session = NULL;
 
   (void) cls;
-  event.fd = stream.fd;
-  if (-1 != stream.fd)
-    session = session_new (daemon, stream.peer, stream.relay, NULL, urh,
-                           NULL, &event.session);
+  event.fd = handover.fd;
+  if (-1 != handover.fd)
+    session = session_new (sessions, urh, &kind, &event.session);
   request_upgraded (req_cls, NULL != session);
-  (void) client_upgraded (daemon, connection, false);
+  (void) client_upgraded (sessions->server, connection, false);
   if (NULL == session)
   {
-    close_stream (&stream);
-    upgrade_give_up (daemon, event.request, urh,
-                     -1 == stream.fd ? strerror (error) : "out of memory, or stop()");
+    handover_close (&handover);
+    upgrade_give_up (sessions, event.request, urh,
+                     -1 == handover.fd ? strerror (error) : "out of memory, or stop()");
     return;
   }
   /* stop() has looked at the table before this session was in it, which may be
      gone by now, but for a relay's. */
-  if ( (atomic_load (&daemon->life.refusing)) &&
-       (NULL != stream.relay) )
-    relay_shutdown (stream.relay, SHUT_RD);
-  else if (atomic_load (&daemon->life.refusing))
+  if ( (atomic_load (&sessions->server->life.refusing)) &&
+       (NULL != handover.relay) )
+    relay_shutdown (handover.relay, SHUT_RD);
+  else if (atomic_load (&sessions->server->life.refusing))
     (void) shutdown (sock, SHUT_RD);
-  if (! (config_calls_back (&daemon->config) ? call_back : add_to_batch)
-        (daemon, &event, session, stream.relay, &extra))
-    (void) close (stream.fd);
+  if (! (config_calls_back (&sessions->server->config) ? call_back : add_to_batch)
+        (sessions, &event, session, handover.relay, &extra))
+    (void) close (handover.fd);
+}
+
+
+/* Any thread; no Python inside.  NULL if memory is short or libmicrohttpd refuses a
+   field. */
+struct pymhd_response *
+pymhd_response_new_upgrade (const char *fields,
+                            size_t fields_size)
+{
+  return response_for_upgrade (&upgrade_begin, fields, fields_size);
 }

@@ -90,7 +90,7 @@ class Driver:
         self._failed = failed
         # The structure lives as long as this object, so a call with it is always safe.
         try:
-            self._ptr = made(lib.pymhd_daemon_new, id(self), free=lib.pymhd_daemon_free)
+            self._ptr = made(lib.pymhd_driver_new, id(self), free=lib.pymhd_driver_free)
         except MemoryError as error:
             raise StartError(errno.ENOMEM, os.strerror(errno.ENOMEM)) from error
         self._stopping = False
@@ -114,8 +114,8 @@ class Driver:
         # csrc is given pointers into these: kept as long as libmicrohttpd may look.
         self._strings = _strings(fields.pop("tls"))
         c_settings = ffi.new("struct pymhd_settings *", fields | self._strings)
-        if error := lib.pymhd_daemon_start(self._ptr, c_settings):
-            reason = to_str(lib.pymhd_daemon_reason(self._ptr))
+        if error := lib.pymhd_driver_start(self._ptr, c_settings):
+            reason = to_str(lib.pymhd_driver_reason(self._ptr))
             raise StartError(error, f"libmicrohttpd: {reason or os.strerror(error)}")
 
     def begin(self) -> None:
@@ -157,7 +157,7 @@ class Driver:
         finally:
             try:
                 self.hub.leave()
-                lib.pymhd_daemon_stop(self._ptr)
+                lib.pymhd_driver_stop(self._ptr)
             finally:
                 try:
                     zero_copy.take_back()
@@ -188,9 +188,9 @@ class Driver:
         """
         self._deadline = deadline
         self._stopping = True
-        lib.pymhd_daemon_refuse(self._ptr)
+        lib.pymhd_driver_refuse(self._ptr)
         # An end of input, so that callables may still say goodbye.
-        lib.pymhd_sessions_shutdown(self._ptr, socket.SHUT_RD)
+        lib.pymhd_driver_shutdown(self._ptr, socket.SHUT_RD)
         self._cut_at = time.monotonic() + _GOODBYE_SECONDS
         self._wake()
 
@@ -210,21 +210,21 @@ class Driver:
     @property
     def connections(self) -> int:
         """How many connections are open, upgraded ones included."""
-        return lib.pymhd_daemon_connections(self._ptr)
+        return lib.pymhd_driver_connections(self._ptr)
 
     @property
     def upgraded(self) -> int:
         """How many upgraded connections are open."""
-        return lib.pymhd_daemon_upgraded(self._ptr)
+        return lib.pymhd_driver_upgraded(self._ptr)
 
     def _drained(self) -> bool:
         """Tell, after stop(), whether nothing is left to wait for."""
         if self.upgraded and time.monotonic() >= self._cut_at:
             # Those that are still blocked are sending to somebody who does not read.
             self._cut_at = math.inf
-            lib.pymhd_sessions_shutdown(self._ptr, socket.SHUT_RDWR)
+            lib.pymhd_driver_shutdown(self._ptr, socket.SHUT_RDWR)
             self.hub.close_all()
-        busy = lib.pymhd_daemon_requests(self._ptr) or self.upgraded
+        busy = lib.pymhd_driver_requests(self._ptr) or self.upgraded
         return not busy or self._is_late()
 
     def _is_late(self) -> bool:
@@ -255,7 +255,7 @@ class OwnThreads(Driver):
         while not (self._stopping and self._drained()):
             if not quiesced and (self._wants_quiesce or self._stopping):
                 quiesced = True
-                lib.pymhd_daemon_quiesce(self._ptr)
+                lib.pymhd_driver_quiesce(self._ptr)
             timeout_ms = DRAIN_MS if self._stopping else FOREVER_MS
             batch = self.hub.pump(timeout_ms)
             if not batch:  # we are a fork

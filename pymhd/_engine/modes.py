@@ -91,7 +91,7 @@ def _meaning(threads: object, polling: object, tls: bool) -> Mode:
     flags = lib.MHD_USE_INTERNAL_POLLING_THREAD | _POLLING[str(polling)]
     if polling in ("epoll", "auto"):
         # Not a pool of its own, whose threads' epoll descriptors nobody tells us; we
-        # need them to stop listening (daemon_deafen() in csrc).
+        # need them to stop listening (listening_deafen() in csrc).
         return Mode(OwnThreads, flags, drivers=threads)
     return Mode(OwnThreads, flags, pool=threads)
 

@@ -72,7 +72,7 @@ class Pump(Driver):
         """
         if not self._quiesced and (self._wants_quiesce or self._stopping):
             self._quiesced = True
-            lib.pymhd_daemon_quiesce(self._ptr)
+            lib.pymhd_driver_quiesce(self._ptr)
         batch = self._pump(timeout_ms)
         if not batch:
             return -1

@@ -65,12 +65,14 @@ class Hub:
     """The upgraded connections of one pump that have protocols."""
 
     def __init__(
-        self, pointer: "DriverPtr", exchange: "Exchange", output_limit: int = 0
+        self, driver: "DriverPtr", exchange: "Exchange", output_limit: int = 0
     ) -> None:
-        self.pointer = pointer
+        self._driver = driver
+        # It lives in the driver, which the line above keeps.
+        self.pointer = lib.pymhd_driver_hub(driver)
         self._exchange = exchange
         self.report = logs.report
-        self._batch: Any = lib.pymhd_hub_batch(pointer)
+        self._batch: Any = self.pointer
         self._arena: Any = None
         # By place: the transports, and who takes what comes.
         self._transports: list[Transport | None] = []
@@ -110,7 +112,7 @@ class Hub:
     def pump(self, timeout_ms: int) -> "Batch":
         """Send everything and run csrc's pump, as ``lib.pymhd_pump()`` does."""
         self.sleep()
-        batch = lib.pymhd_pump(self.pointer, 0 if self.is_behind else timeout_ms)
+        batch = lib.pymhd_pump(self._driver, 0 if self.is_behind else timeout_ms)
         self.asleep = False
         return batch
 
@@ -385,7 +387,7 @@ class Hub:
         """
         if self.asleep:
             self.asleep = False
-            lib.pymhd_pump_wake(self.pointer)
+            lib.pymhd_pump_wake(self._driver)
         elif threading.get_ident() == self.thread:
             self.flush()
         elif transport is not None and self.collected > self.output_limit:

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "api/callbacks/events.h"
-#include "api/daemon.h"
+#include "api/driver.h"
 #include "api/hub.h"
 #include "api/log.h"
 #include "api/process.h"
@@ -44,7 +44,7 @@ struct writes
    take turns, as the threads of a loop of somebody's own may. */
 struct server
 {
-  struct pymhd_daemon *daemon;
+  struct pymhd_driver *driver;
   pthread_t drivers[2];
   unsigned int driver_count;
   pthread_mutex_t turns;
@@ -198,7 +198,7 @@ handle (struct server *server,
       continue;
     answer.shared = (int64_t) (intptr_t)
                     response_for (begin, end - begin);
-    pymhd_pump_answer (server->daemon, (const char *) &answer, sizeof (answer));
+    pymhd_pump_answer (server->driver, (const char *) &answer, sizeof (answer));
   }
 }
 
@@ -221,8 +221,9 @@ flush (struct server *server)
   (void) pthread_mutex_unlock (&out->lock);
   if (0 == count)
     return;
-  (void) pymhd_hub_send (server->daemon, places[0], bytes, PIECE);
-  (void) pymhd_hub_broadcast (server->daemon, places, count, bytes, PIECE);
+  (void) pymhd_hub_send (pymhd_driver_hub (server->driver), places[0], bytes, PIECE);
+  (void) pymhd_hub_broadcast (pymhd_driver_hub (server->driver), places, count,
+                              bytes, PIECE);
 }
 
 
@@ -241,16 +242,17 @@ deal_with (struct server *server,
     pymhd_session_limit (event->second, 100);
     break;
   case PYMHD_HUB_DATA:
-    (void) pymhd_hub_send (server->daemon, place, hub->arena + event->first,
+    (void) pymhd_hub_send (pymhd_driver_hub (server->driver), place,
+                           hub->arena + event->first,
                            (size_t) (event->second - event->first));
     break;
   case PYMHD_HUB_EOF:
-    pymhd_hub_close (server->daemon, place, 0);
+    pymhd_hub_close (pymhd_driver_hub (server->driver), place, 0);
     break;
   case PYMHD_HUB_LOST:
     if (PLACES > place)
       atomic_store (&server->sessions[place], 0);
-    pymhd_hub_release (server->daemon, &place, 1);
+    pymhd_hub_release (pymhd_driver_hub (server->driver), &place, 1);
     break;
   default:
     break;
@@ -261,7 +263,7 @@ deal_with (struct server *server,
 static void
 deliver (struct server *server)
 {
-  struct pymhd_hub *const hub = pymhd_hub_batch (server->daemon);
+  struct pymhd_hub *const hub = pymhd_driver_hub (server->driver);
   bool again = true;
   int i;
 
@@ -273,7 +275,7 @@ deliver (struct server *server)
     again = 0 != hub->is_full;
     hub->count = 0;
     if (again)
-      pymhd_hub_collect (server->daemon);
+      pymhd_hub_collect (pymhd_driver_hub (server->driver));
   }
 }
 
@@ -281,8 +283,8 @@ deliver (struct server *server)
 static bool
 is_busy (struct server *server)
 {
-  return (0 != pymhd_daemon_requests (server->daemon)) ||
-         (0 != pymhd_daemon_upgraded (server->daemon));
+  return (0 != pymhd_driver_requests (server->driver)) ||
+         (0 != pymhd_driver_upgraded (server->driver));
 }
 
 
@@ -297,16 +299,16 @@ turn (struct server *server)
   if (server->stopped)
     return false;
   if ( (stopping) && (2000 == server->patience--) )
-    pymhd_daemon_quiesce (server->daemon);
+    pymhd_driver_quiesce (server->driver);
   flush (server);
-  batch = pymhd_pump (server->daemon, stopping ? 1 : timeout_ms);
+  batch = pymhd_pump (server->driver, stopping ? 1 : timeout_ms);
   must (NULL != batch, "pymhd_pump()");
   handle (server, batch);
   deliver (server);
   if ( (! stopping) ||
        ( (is_busy (server)) && (0 < server->patience) ) )
     return true;
-  pymhd_daemon_stop (server->daemon);
+  pymhd_driver_stop (server->driver);
   server->stopped = true;
   return false;
 }
@@ -394,12 +396,12 @@ write_to (struct server *server,
   if (WRITES > out->count)
     out->places[out->count++] = place;
   (void) pthread_mutex_unlock (&out->lock);
-  (void) pymhd_hub_buffered (server->daemon, place);
+  (void) pymhd_hub_buffered (pymhd_driver_hub (server->driver), place);
   pymhd_session_touch (session);
   fd = pymhd_session_dup (session);
   if (-1 != fd)
     (void) close (fd);
-  pymhd_pump_wake (server->daemon);
+  pymhd_pump_wake (server->driver);
 }
 
 
@@ -433,9 +435,9 @@ interfere (void *cls)
   {
     for (i = 0; i < server_count; i++)
     {
-      (void) pymhd_daemon_connections (servers[i].daemon);
+      (void) pymhd_driver_connections (servers[i].driver);
       (void) is_busy (&servers[i]);
-      pymhd_pump_wake (servers[i].daemon);
+      pymhd_pump_wake (servers[i].driver);
     }
     (void) pymhd_session_close (INT64_C (1) << 32);
     (void) pymhd_sessions_live ();
@@ -484,7 +486,7 @@ start (unsigned int flags,
       .output = 1 << 20, .close_ms = 100, .quota = &quota,
     };
 
-    servers[i].daemon = pymhd_daemon_new (i);
+    servers[i].driver = pymhd_driver_new (i);
     atomic_store (&servers[i].stopping, false);
     servers[i].stopped = false;
     servers[i].patience = 2000;
@@ -492,7 +494,7 @@ start (unsigned int flags,
     servers[i].out.count = 0;
     for (k = 0; k < PLACES; k++)
       atomic_store (&servers[i].sessions[k], 0);
-    must (0 == pymhd_daemon_start (servers[i].daemon, &settings), "the start");
+    must (0 == pymhd_driver_start (servers[i].driver, &settings), "the start");
     for (k = 0; k < drivers; k++)
       must (0 == pthread_create (&servers[i].drivers[k], NULL, &drive, &servers[i]),
             "a thread");
@@ -509,10 +511,10 @@ stop (void)
 
   for (i = 0; i < server_count; i++)
   {
-    pymhd_daemon_refuse (servers[i].daemon);
-    (void) pymhd_sessions_shutdown (servers[i].daemon, SHUT_RD);
+    pymhd_driver_refuse (servers[i].driver);
+    (void) pymhd_driver_shutdown (servers[i].driver, SHUT_RD);
     atomic_store (&servers[i].stopping, true);
-    pymhd_pump_wake (servers[i].daemon);
+    pymhd_pump_wake (servers[i].driver);
   }
   for (i = 0; i < server_count; i++)
     for (k = 0; k < servers[i].driver_count; k++)
@@ -552,7 +554,7 @@ live (const char *mode,
   must (0 == pymhd_sessions_live (), "the end of all sessions");
   must (0 == quota.used, "the end of all upgrades");
   for (i = 0; i < count; i++)
-    pymhd_daemon_free (servers[i].daemon);
+    pymhd_driver_free (servers[i].driver);
   (void) printf ("%s: %u answers, %u upgrades\n", mode,
                  atomic_exchange (&answered, 0), atomic_exchange (&upgraded, 0));
 }
@@ -566,8 +568,8 @@ main (void)
   unsigned int i;
 
   hello = pymhd_response_new (200, "hello", 5, "", 0);
-  echo = pymhd_response_new_upgrade (fields, sizeof (fields), 0);
-  hub_echo = pymhd_response_new_upgrade (fields, sizeof (fields), 1);
+  echo = pymhd_response_new_upgrade (fields, sizeof (fields));
+  hub_echo = pymhd_response_new_hub (fields, sizeof (fields));
   for (i = 0; i < PUMPS; i++)
   {
     (void) pthread_mutex_init (&servers[i].turns, NULL);

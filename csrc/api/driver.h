@@ -7,7 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct pymhd_daemon;
+struct pymhd_driver;
+struct pymhd_hub;
 
 /* How many connections may be upgraded at once: the same for all daemons that it
    is given to.  It must outlive them. */
@@ -39,33 +40,40 @@ struct pymhd_settings
   const char *priorities;
 };
 
-struct pymhd_daemon *
-pymhd_daemon_new (int64_t owner);
+struct pymhd_driver *
+pymhd_driver_new (int64_t owner);
 
 int
-pymhd_daemon_start (struct pymhd_daemon *daemon,
+pymhd_driver_start (struct pymhd_driver *driver,
                     const struct pymhd_settings *settings);
 
 const char *
-pymhd_daemon_reason (struct pymhd_daemon *daemon);
+pymhd_driver_reason (struct pymhd_driver *driver);
 
 void
-pymhd_daemon_refuse (struct pymhd_daemon *daemon);
+pymhd_driver_refuse (struct pymhd_driver *driver);
 
 void
-pymhd_daemon_quiesce (struct pymhd_daemon *daemon);
+pymhd_driver_quiesce (struct pymhd_driver *driver);
 
 void
-pymhd_daemon_stop (struct pymhd_daemon *daemon);
+pymhd_driver_stop (struct pymhd_driver *driver);
 
 void
-pymhd_daemon_free (struct pymhd_daemon *daemon);
+pymhd_driver_free (struct pymhd_driver *driver);
 
 unsigned int
-pymhd_daemon_connections (struct pymhd_daemon *daemon);
+pymhd_driver_connections (struct pymhd_driver *driver);
 
 unsigned int
-pymhd_daemon_requests (struct pymhd_daemon *daemon);
+pymhd_driver_requests (struct pymhd_driver *driver);
 
 unsigned int
-pymhd_daemon_upgraded (struct pymhd_daemon *daemon);
+pymhd_driver_upgraded (struct pymhd_driver *driver);
+
+void
+pymhd_driver_shutdown (struct pymhd_driver *driver,
+                       int how);
+
+struct pymhd_hub *
+pymhd_driver_hub (struct pymhd_driver *driver);

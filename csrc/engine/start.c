@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The start of a driver, with libmicrohttpd's options.
+ */
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/driver.h"
+#include "base/wakeup.h"
+#include "engine/driver.h"
+#include "engine/pump.h"
+#include "http/early.h"
+#include "http/request.h"
+#include "http/response.h"
+#include "mhd/accept.h"
+#include "mhd/client.h"
+#include "mhd/config.h"
+#include "transport/handshake.h"
+
+/* Those that are not given are left out: libmicrohttpd takes no NULL. */
+static void
+choose_tls_options (struct MHD_OptionItem options[6],
+                    const struct pymhd_settings *settings)
+{
+  const struct MHD_OptionItem all[] = {
+    { MHD_OPTION_HTTPS_MEM_CERT, 0, (void *) (uintptr_t) settings->cert },
+    { MHD_OPTION_HTTPS_MEM_KEY, 0, (void *) (uintptr_t) settings->key },
+    { MHD_OPTION_HTTPS_KEY_PASSWORD, 0, (void *) (uintptr_t) settings->password },
+    { MHD_OPTION_HTTPS_MEM_TRUST, 0, (void *) (uintptr_t) settings->client_ca },
+    { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *) (uintptr_t) settings->priorities },
+  };
+  size_t count = 0;
+  size_t i;
+
+  for (i = 0; i < sizeof (all) / sizeof (*all); i++)
+    if (NULL != all[i].ptr_value)
+      options[count++] = all[i];
+  options[count] = (struct MHD_OptionItem) { MHD_OPTION_END, 0, NULL };
+}
+
+
+/* Before 1.0 this only has libmicrohttpd refuse what head_rules.c refuses as well:
+   requests without Host, to which 0.9.75 sends a broken answer, and blanks in a
+   target, for which it closes without one. */
+static int
+strictness (void)
+{
+  return '0' == MHD_get_version ()[0] ? 0 : 1;
+}
+
+
+static struct MHD_Daemon *
+start_daemon (struct pymhd_driver *driver,
+              const struct pymhd_settings *settings)
+{
+  const unsigned int tls = driver->server.config.tls ? MHD_USE_TLS : 0;
+  struct MHD_OptionItem tls_options[6];
+
+  choose_tls_options (tls_options, settings);
+  return MHD_start_daemon (settings->flags | tls | MHD_ALLOW_UPGRADE
+                           | MHD_USE_ERROR_LOG,
+                           0,
+                           &client_policy, &driver->server,
+                           &request_access, NULL,
+                           /* First, so that it hears of the others. */
+                           MHD_OPTION_EXTERNAL_LOGGER,
+                           &early_log, (void *) &driver->requests,
+                           MHD_OPTION_URI_LOG_CALLBACK,
+                           &request_begin, (void *) &driver->requests,
+                           MHD_OPTION_NOTIFY_COMPLETED,
+                           &request_completed, NULL,
+                           MHD_OPTION_NOTIFY_CONNECTION,
+                           &client_notify, (void *) &driver->server,
+                           MHD_OPTION_LISTEN_SOCKET,
+                           driver->server.listening.fd,
+                           MHD_OPTION_CONNECTION_LIMIT,
+                           settings->connections,
+                           MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+                           settings->connections_per_ip,
+                           MHD_OPTION_CONNECTION_TIMEOUT,
+                           settings->timeout_seconds,
+                           MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                           settings->memory,
+                           MHD_OPTION_STRICT_FOR_CLIENT,
+                           strictness (),
+                           MHD_OPTION_THREAD_STACK_SIZE,
+                           settings->stack,
+                           MHD_OPTION_ARRAY,
+                           tls_options,
+                           /* It warns of a pool of none or one. */
+                           1 < settings->pool
+                           ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END,
+                           settings->pool,
+                           MHD_OPTION_END);
+}
+
+
+/* MHD_start_daemon() has failed, and closed the listening descriptor on some
+   paths and not on others. */
+static void
+close_if_same (int fd,
+               const struct stat *before)
+{
+  struct stat now;
+
+  if ( (0 == fstat (fd, &now)) &&
+       (now.st_dev == before->st_dev) &&
+       (now.st_ino == before->st_ino) )
+    (void) close (fd);
+}
+
+
+/* Has libmicrohttpd run; 0 or an errno. */
+static int
+start_mhd (struct pymhd_driver *driver,
+           const struct pymhd_settings *settings)
+{
+  struct listening *const listening = &driver->server.listening;
+  struct stat before = { 0 };
+  int error;
+
+  (void) fstat (listening->fd, &before);
+  errno = 0;
+  driver->server.mhd = start_daemon (driver, settings);
+  if (NULL == driver->server.mhd)
+  {
+    error = 0 == errno ? EINVAL : errno;
+    close_if_same (listening->fd, &before);
+    listening->fd = -1;
+    return error;
+  }
+  listening_begin (&driver->server);
+  return config_calls_back (&driver->server.config) ? 0 : pump_drive (driver);
+}
+
+
+static void
+take_settings (struct pymhd_driver *driver,
+               const struct pymhd_settings *settings)
+{
+  struct config *const config = &driver->server.config;
+
+  config->driven = config_driven (settings->flags);
+  config->tls = NULL != settings->cert;
+  config->client_ca = NULL != settings->client_ca;
+  config->body_limit = settings->body;
+  config->output_limit = settings->output;
+  config->close_ms = settings->close_ms;
+  config->quota = settings->quota;
+  config->connection_limit = settings->connections;
+  driver->sessions.relays.per_connection = config_is_per_connection (config);
+  driver->sessions.relays.close_ms = settings->close_ms;
+  handshakes_open (&driver->server.handshakes, settings->priorities,
+                   config->client_ca);
+}
+
+
+/* A thread of Python's; from libmicrohttpd's own threads callbacks may enter Python
+   before it returns.  The listening descriptor stays the caller's.  0, or an errno;
+   pymhd_driver_reason() then has libmicrohttpd's words. */
+int
+pymhd_driver_start (struct pymhd_driver *driver,
+                    const struct pymhd_settings *settings)
+{
+  int error;
+
+  response_drain ();
+  take_settings (driver, settings);
+  error = wakeup_open (&driver->server.life.stop);
+  if (0 == error)
+    error = pump_open (driver);
+  if (0 == error)
+    error = requests_open (&driver->requests) ? 0 : ENOMEM;
+  if (0 == error)
+    error = listening_open (&driver->server.listening, settings->listen_fd);
+  if (0 == error)
+    error = start_mhd (driver, settings);
+  if (0 != error)
+    pymhd_driver_stop (driver);
+  return error;
+}
