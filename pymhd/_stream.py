@@ -18,8 +18,9 @@ from typing import Self
 
 from pymhd import _blame
 from pymhd._native.library import lib
+from pymhd._switch import Switch
 from pymhd.errors import StateError, StreamClosedError
-from pymhd.request import Request
+from pymhd.request import Request, has_large_body, without_body
 
 __all__ = ["Stream", "forked"]
 
@@ -106,9 +107,7 @@ class Stream:
         fd: int,
         session: int,
         early: bytes,
-        request: Request,
-        protocol: str,
-        limited: bool = False,
+        switch: Switch,
     ) -> Self:
         self = cls.__new__(cls)
         self._sock = socket.socket(fileno=fd)
@@ -116,15 +115,15 @@ class Stream:
         self._born = _forks
         self._session = session
         self._early = early
-        self._request = request
-        self._large = request._has_large_body()
+        self._request = switch.request
+        self._large = has_large_body(switch.request)
         self._whole = None
-        self._protocol = protocol
+        self._protocol = switch.protocol
         self._lock = threading.RLock()
         self._users = 0
         self._closed = self._detached = False
-        self._limited = limited
-        self._touches = limited and self._sock.family == socket.AF_UNIX
+        self._limited = bool(switch.idle_timeout)
+        self._touches = self._limited and self._sock.family == socket.AF_UNIX
         self._finalizer = weakref.finalize(
             self, _abandoned, self._sock, session, _forks
         )
@@ -139,7 +138,7 @@ class Stream:
             if self._large:
                 self._large = False
                 self._whole = weakref.ref(self._request)
-                self._request = self._request._without_body()
+                self._request = without_body(self._request)
 
     def _whole_request(self) -> Request:
         whole = None if self._whole is None else self._whole()

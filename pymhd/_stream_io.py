@@ -2,18 +2,29 @@
 """File objects on an upgraded connection."""
 
 import io
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-    from pymhd.upgrade import Upgraded
-
 __all__ = ["make_file"]
 
 
+class Stream(Protocol):
+    """What a file object needs of :class:`Upgraded`."""
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+
+    def recv_into(self, buffer: "WriteableBuffer") -> int:
+        """Receive into a buffer."""
+
+    def send(self, data: "ReadableBuffer") -> int:
+        """Send some."""
+
+
 def make_file(
-    stream: "Upgraded",
+    stream: Stream,
     mode: str,
     buffering: int,
     encoding: str | None,
@@ -49,7 +60,7 @@ def _buffered(
 class _StreamIO(io.RawIOBase):
     """The stream as a raw file, for the buffers of :mod:`io`."""
 
-    def __init__(self, stream: "Upgraded", *, readable: bool, writable: bool) -> None:
+    def __init__(self, stream: Stream, *, readable: bool, writable: bool) -> None:
         self._stream = stream
         self._readable = readable
         self._writable = writable

@@ -15,8 +15,8 @@ import threading
 import time
 from typing import Literal, Self, cast, final
 
+from pymhd._dispatcher import Dispatcher
 from pymhd._engine import callbacks, running
-from pymhd._engine.dispatcher import Exchange
 from pymhd._engine.driver import Driver, OwnThreads, Settings
 from pymhd._engine.endpoint import Endpoint
 from pymhd._engine.external import External
@@ -25,10 +25,10 @@ from pymhd._engine.latch import Claim, Latch, clamped
 from pymhd._engine.loop import Loop
 from pymhd._engine.modes import choose
 from pymhd._engine.quota import Quota
-from pymhd._engine.sessions import Sessions
 from pymhd._engine.signals import Interrupted, interrupting_signals
 from pymhd._native import logs
 from pymhd._native.library import lib
+from pymhd._sessions import Sessions
 from pymhd.errors import CallError, DaemonError, StartError, StateError
 from pymhd.handler import Handler, check_handler
 from pymhd.limits import Limits, default_connections
@@ -177,7 +177,7 @@ class Daemon(Loop):
 
     def _begin(self) -> None:
         self._starting = True
-        running.began(self)
+        running.began(self, self._forked)
         logs.start(self)
         listening = self._endpoint.listen()
         for connections in self._shares():
@@ -221,8 +221,8 @@ class Daemon(Loop):
         limits = self._limits
         mode = self._mode
         log = logs.report_later if mode.driver is OwnThreads else logs.report
-        exchange = Exchange(
-            self._handler, self._sessions, log, self._quota, limits.idle_timeout
+        dispatcher = Dispatcher(
+            self._handler, self._sessions, log, self._quota.report, limits.idle_timeout
         )
         settings = Settings(
             listen_fd=listening.fileno(),
@@ -239,7 +239,7 @@ class Daemon(Loop):
             quota=self._quota.counts,
             tls=self._tls,
         )
-        return mode.driver(exchange, settings, self._fail)
+        return mode.driver(dispatcher, settings, self._fail)
 
     def _external(self) -> External | None:
         if self._mode.driver is not External:

@@ -20,16 +20,10 @@ before C is called. What a peer does to its connection arrives as the ``OSError`
 """
 
 import errno
-from typing import TYPE_CHECKING, TypeVar
-
-from pymhd._native.library import ffi
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Self
-
-    from pymhd._native._mhd import CData
-
-    C = TypeVar("C", bound=CData)
 
 __all__ = [
     "CallError",
@@ -123,13 +117,3 @@ class DaemonError(MHDError):
 
 class CallError(MHDError):
     """A function of libmicrohttpd failed and gave no better reason."""
-
-
-def check_ptr(pointer: "C", function: str) -> "C":
-    """Return the pointer; raise CallError if it is NULL."""
-    if pointer == ffi.NULL:
-        raise CallError(
-            f"{function}() returned NULL: memory is short, or libmicrohttpd refused "
-            "an argument"
-        )
-    return pointer

@@ -85,14 +85,6 @@ class Request:
     def _copy(self) -> "Request":
         return self._make(self._live_text(), self._body)
 
-    def _has_large_body(self) -> bool:
-        return (
-            self._body is not None and len(self._body) > ALONG
-        )  # what a connection costs anyway
-
-    def _without_body(self) -> "Request":
-        return self._make(self._live_text(), None)
-
     def _live_text(self) -> bytes:
         text = self._text
         if text is None:
@@ -234,3 +226,18 @@ class Request:
         if self._text is None:
             return "<pymhd.Request, ended>"
         return f"<pymhd.Request {self.method} {self.target!r}>"
+
+
+def make_request(text: bytes, body: bytes) -> Request:
+    """Return a request of what csrc has copied."""
+    return Request._make(text, body)
+
+
+def has_large_body(request: Request) -> bool:
+    """Tell whether a body takes more than what a connection costs anyway."""
+    return request._body is not None and len(request._body) > ALONG
+
+
+def without_body(request: Request) -> Request:
+    """Return a copy that does not keep the body."""
+    return Request._make(request._live_text(), None)

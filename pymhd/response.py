@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Self, TypeAlias, final
 from pymhd._hub.buffered import takes_data
 from pymhd._native import zero_copy
 from pymhd._native.layouts import ALONG
-from pymhd._native.library import ffi, lib, owned
+from pymhd._native.library import check_ptr, ffi, lib, owned
 from pymhd._response_fields import (
     PLAIN,
     PLAIN_TEXT,
@@ -27,7 +27,7 @@ from pymhd._response_fields import (
     prepare,
     sendable,
 )
-from pymhd.errors import StateError, check_ptr
+from pymhd.errors import StateError
 from pymhd.headers import Headers, check_field, check_protocols, tokens
 from pymhd.limits import check_idle_timeout
 
@@ -114,7 +114,7 @@ class Response:
     )
 
     # Of what _ptr points to; 0 while there is none; None before the first use, until
-    # which the header may be changed: see Exchange.respond().
+    # which the header may be changed: see Dispatcher.respond().
     _address: int | None
     # Most responses are sent once. Only what is used again is worth an object in C that
     # is shared, and what is large, which would be copied on its way, and upgrades.
@@ -373,3 +373,8 @@ class Response:
 
     def __repr__(self) -> str:
         return f"<pymhd.Response {self._status}>"
+
+
+def build(response: Response) -> "SharedResponsePtr":
+    """Return a response in C; it is built, and frozen, at the first call."""
+    return response._pointer()

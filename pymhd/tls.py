@@ -99,10 +99,6 @@ class TLS:
         self._priorities = _text(priorities, "priorities")
         _check_priorities(self._priorities)
 
-    def _parts(self) -> dict[str, bytes | None]:
-        """Return what csrc is given, under its names in struct pymhd_settings."""
-        return {slot[1:]: getattr(self, slot) for slot in self.__slots__}
-
     def __repr__(self) -> str:
         return "<pymhd.TLS>"  # nothing of the key gets into a log
 
@@ -184,3 +180,8 @@ def _check_priorities(priorities: bytes) -> None:
 
 def _words(error: int) -> str:
     return to_str(lib.pymhd_tls_error(error))
+
+
+def parts_of(tls: TLS) -> dict[str, bytes | None]:
+    """Return what csrc is given, by the members of struct pymhd_settings."""
+    return {slot[1:]: getattr(tls, slot) for slot in tls.__slots__}

@@ -108,7 +108,7 @@ def nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     gc.collect()
     eventually(lambda: pymhd.lib.pymhd_sessions_live() == 0, "the end of sessions")
-    eventually(lambda: not running._drivers, "the end of drivers")
+    eventually(lambda: not running.drivers(), "the end of drivers")
     eventually(lambda: _threads_of_the_process() <= tasks, "the end of threads")
     assert [t.name for t in threading.enumerate() if t.name.startswith("pymhd")] == []
     left = {fd for fd in _descriptors() - before if not fd.endswith("gone")}

@@ -2,7 +2,7 @@
 """The only ``def_extern``: what libmicrohttpd's own threads call.
 
 Only where libmicrohttpd has threads of its own, on one of them, with no lock held. The
-path of an exception: a handler's never comes as far as here (``Exchange``); any other
+path of an exception: a handler's never comes as far as here (``Dispatcher``); any other
 is caught by ``_callback``, logged later on another thread, and csrc gets its safe
 answer. Nothing here logs or asks for the current thread's object, which would leave
 one behind for every foreign thread.
@@ -12,15 +12,17 @@ import contextlib
 import functools
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from pymhd._engine import running
 from pymhd._native import logs, zero_copy
 from pymhd._native.library import copy_bytes, ffi, lib
-from pymhd.request import Request
+from pymhd.request import make_request
+from pymhd.response import build
 
 if TYPE_CHECKING:
-    from pymhd._engine.dispatcher import Exchange
+    from pymhd._dispatcher import Dispatcher
+    from pymhd._engine.driver import OwnThreads
     from pymhd._native._mhd import CData, Event
 
 P = ParamSpec("P")
@@ -48,13 +50,14 @@ def _callback(safe: R) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 @contextlib.contextmanager
-def _exchange(owner: int) -> "Iterator[Exchange]":
-    """Give the driver's exchange; meanwhile stop() knows that we are inside."""
-    driver = running.driver(owner)
+def _dispatcher(owner: int) -> "Iterator[Dispatcher]":
+    """Give the driver's dispatcher; meanwhile stop() knows that we are inside."""
+    # csrc calls back for no other.
+    driver = cast("OwnThreads", running.driver(owner))
     thread = threading.get_ident()
     driver.inside.add(thread)
     try:
-        yield driver.exchange
+        yield driver.dispatcher
     finally:
         driver.inside.discard(thread)
 
@@ -65,11 +68,11 @@ def on_request(owner: int, event: "Event", text: "CData") -> "CData":
     body = b""
     if event.body_size:
         body = copy_bytes(ffi.cast("char *", event.body), event.body_size)
-    request = Request._make(copy_bytes(text, event.text_end), body)
-    with _exchange(owner) as exchange:
-        response = exchange.respond(event.request, request)
+    request = make_request(copy_bytes(text, event.text_end), body)
+    with _dispatcher(owner) as dispatcher:
+        response = dispatcher.respond(event.request, request)
     zero_copy.take_back()
-    pointer = response._pointer()
+    pointer = build(response)
     lib.pymhd_response_ref(pointer)
     return pointer
 
@@ -78,12 +81,12 @@ def on_request(owner: int, event: "Event", text: "CData") -> "CData":
 def on_upgraded(owner: int, event: "Event", text: "CData") -> None:
     """Begin a session; a connection's own thread then waits in csrc for its end."""
     early = copy_bytes(text, event.text_end) if event.text_end else b""
-    with _exchange(owner) as exchange:
-        exchange.upgraded(event.request, event.session, event.fd, early)
+    with _dispatcher(owner) as dispatcher:
+        dispatcher.upgraded(event.request, event.session, event.fd, early)
 
 
 @_callback(safe=None)
 def on_abandoned(owner: int, request: int) -> None:
     """Forget an upgrade that failed."""
-    with _exchange(owner) as exchange:
-        exchange.abandoned(request)
+    with _dispatcher(owner) as dispatcher:
+        dispatcher.abandoned(request)

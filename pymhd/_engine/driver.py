@@ -16,14 +16,15 @@ from collections.abc import Callable
 from threading import get_ident
 from typing import TYPE_CHECKING, NamedTuple
 
+from pymhd._dispatcher import Dispatcher
 from pymhd._engine import running
-from pymhd._engine.dispatcher import Exchange
 from pymhd._engine.latch import Claim, Latch
 from pymhd._hub.hub import Hub
 from pymhd._native import zero_copy
 from pymhd._native.library import ffi, lib, made, to_str
+from pymhd._native.process import end_in_child
 from pymhd.errors import StartError
-from pymhd.tls import TLS
+from pymhd.tls import TLS, parts_of
 
 if TYPE_CHECKING:
     from pymhd._native._mhd import CData, UpgradeQuota
@@ -60,7 +61,7 @@ class Settings(NamedTuple):
 
 def _strings(tls: TLS | None) -> "dict[str, CData]":
     """Return the parts of it that there are, as members of struct pymhd_settings."""
-    parts = {} if tls is None else tls._parts()
+    parts = {} if tls is None else parts_of(tls)
     return {name: ffi.new("char[]", part) for name, part in parts.items() if part}
 
 
@@ -81,11 +82,11 @@ class Driver:
 
     def __init__(
         self,
-        exchange: Exchange,
+        dispatcher: Dispatcher,
         settings: Settings,
         failed: Callable[[BaseException], None],
     ) -> None:
-        self.exchange = exchange
+        self.dispatcher = dispatcher
         self._settings = settings
         self._failed = failed
         # The structure lives as long as this object, so a call with it is always safe.
@@ -100,7 +101,7 @@ class Driver:
         # Whose the end is: that of our thread, or of the one that gives its start up.
         self._end = Claim()
         self._ended = Latch()
-        self.hub = Hub(self._ptr, exchange, settings.output)
+        self.hub = Hub(self._ptr, dispatcher, settings.output)
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
 
     def open(self) -> None:
@@ -148,7 +149,7 @@ class Driver:
             self._stop()
         except BaseException as error:
             failed(error)
-        running.end_in_child(process)
+        end_in_child(process)
 
     def _stop(self) -> None:
         """Release everything, whatever fails; once more does no harm."""
@@ -161,7 +162,7 @@ class Driver:
             finally:
                 try:
                     zero_copy.take_back()
-                    self.exchange.clear()
+                    self.dispatcher.clear()
                 finally:
                     running.unregister(self)
                     self._failed = _ignore  # which refers to the daemon
@@ -201,6 +202,11 @@ class Driver:
         self._thread.join()  # it has only to return
         return True
 
+    @property
+    def is_stopping(self) -> bool:
+        """True from stop() on."""
+        return self._stopping
+
     def runs_here(self) -> bool:
         """Tell whether a handler of this driver's runs on the calling thread."""
         # The system gives the number of a thread that has ended to another one.
@@ -239,13 +245,13 @@ class OwnThreads(Driver):
 
     def __init__(
         self,
-        exchange: Exchange,
+        dispatcher: Dispatcher,
         settings: Settings,
         failed: Callable[[BaseException], None],
     ) -> None:
         # The threads of libmicrohttpd's that a callback of ours runs on.
         self.inside: set[int] = set()
-        super().__init__(exchange, settings, failed)
+        super().__init__(dispatcher, settings, failed)
 
     def runs_here(self) -> bool:
         return get_ident() in self.inside or super().runs_here()

@@ -14,16 +14,16 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from pymhd._engine.dispatcher import Exchange
+from pymhd._batch import pack_built
+from pymhd._dispatcher import Dispatcher
 from pymhd._engine.driver import Settings
 from pymhd._engine.latch import SIGNAL_SECONDS, Latch, Turns
 from pymhd._engine.pump import Pump
 from pymhd._engine.signals import is_of_a_signal
 from pymhd._native import logs
-from pymhd._native.layouts import pack_answer
 from pymhd._native.library import ffi, lib
 from pymhd.errors import StateError
-from pymhd.response import Response
+from pymhd.response import Response, build
 
 if TYPE_CHECKING:
     from pymhd._native._mhd import Batch, Event
@@ -44,7 +44,7 @@ class External(Pump):
 
     def __init__(
         self,
-        exchange: Exchange,
+        dispatcher: Dispatcher,
         settings: Settings,
         failed: Callable[[BaseException], None],
     ) -> None:
@@ -55,9 +55,9 @@ class External(Pump):
         self._interrupt: BaseException | None = None
         self._selects = not settings.flags & lib.MHD_USE_EPOLL
         self._unavailable = Response("503 Service Unavailable\n", 503)
-        self._unavailable._pointer()
-        exchange._log = self._log_or_keep
-        super().__init__(exchange, settings, failed)
+        build(self._unavailable)
+        dispatcher.report = self._log_or_keep
+        super().__init__(dispatcher, settings, failed)
         self.hub.report = self._log_or_keep
         self._begin()
 
@@ -149,7 +149,7 @@ class External(Pump):
         return count >= 0
 
     def _is_behind(self) -> bool:
-        return bool(self._answers or self._waiting or self.hub.is_behind)
+        return bool(self._answers or self._waiting.requests or self.hub.is_behind)
 
     def timeout(self) -> float | None:
         """Return when run() is to be called at the latest, in seconds; None: never."""
@@ -241,8 +241,8 @@ class External(Pump):
         if not self._stopping:
             super()._handle(batch)
             return
-        while self._waiting:
-            self._say_unavailable(self._waiting.popitem()[0])
+        while self._waiting.requests:
+            self._say_unavailable(self._waiting.requests.popitem()[0])
         self._refuse(batch)
 
     def _refuse(self, batch: "Batch") -> None:
@@ -250,16 +250,16 @@ class External(Pump):
         for number in range(batch.count if batch else 0):
             event = cast("Event", batch.events[number])
             if event.kind == lib.PYMHD_EVENT_REQUEST:
-                if event.request not in self._waiting:
+                if event.request not in self._waiting.requests:
                     self._say_unavailable(event.request)  # a first answer counts
-            elif event.request in self.exchange._switching:
+            elif self.dispatcher.is_switching(event.request):
                 if event.kind == lib.PYMHD_EVENT_UPGRADED:
-                    self.exchange.refuse(event.session, event.fd)
-                self.exchange.abandoned(event.request)
+                    self.dispatcher.refuse(event.session, event.fd)
+                self.dispatcher.abandoned(event.request)
 
     def _say_unavailable(self, token: int) -> None:
-        self._shared.append(self._unavailable)
-        self._answers.append(pack_answer(token, self._unavailable._address, 0, 0, 0))
+        self._built.append(self._unavailable)
+        self._answers.append(pack_built(token, self._unavailable))
 
 
 def _patience_ms(deadline: float) -> int:

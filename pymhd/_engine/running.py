@@ -10,67 +10,80 @@ forgets them.
 import atexit
 import os
 import weakref
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable
+from typing import Protocol
 
 from pymhd import _stream, response
 from pymhd._native import logs
 from pymhd._native.library import lib
 
-if TYPE_CHECKING:
-    from pymhd._engine.driver import Driver, OwnThreads
-    from pymhd.daemon import Daemon
+__all__ = ["began", "daemons", "driver", "drivers", "ended", "register", "unregister"]
 
-__all__ = ["driver", "register", "unregister"]
+
+class Driver(Protocol):
+    """Who runs a daemon of libmicrohttpd's."""
+
+    def forked(self) -> None:
+        """Take note that this is a fork's child."""
+
+
+class Daemon(Protocol):
+    """What is stopped at exit."""
+
+    def stop(self) -> None:
+        """Stop it."""
+
 
 # Single operations on dictionaries and sets, which need no lock, with or without a GIL.
-_drivers: "dict[int, Driver]" = {}
-_daemons: "set[Daemon]" = set()
+_drivers: dict[int, Driver] = {}
+# And what each of them does in a fork's child.
+_daemons: dict[Daemon, Callable[[], None]] = {}
 
 
-def register(driver: "Driver") -> None:
+def register(driver: Driver) -> None:
     """Let csrc call a driver by its integer, which is its ``id()``."""
     _drivers[id(driver)] = driver
 
 
-def unregister(driver: "Driver") -> None:
+def unregister(driver: Driver) -> None:
     """Make the integer stale."""
     _drivers.pop(id(driver), None)
 
 
-def driver(owner: int) -> "OwnThreads":
+def driver(owner: int) -> Driver:
     """Return the driver of an integer; a stale one is a KeyError, not a crash."""
-    # csrc calls back for no other.
-    return cast("OwnThreads", _drivers[owner])
+    return _drivers[owner]
 
 
-def end_in_child(parent: int) -> None:
-    """End a fork's child in which a thread of ours would return.
-
-    What it would go on with is the parent's. If the thread just ended, and is the
-    last one, that would be an exit(), which runs what other libraries in C have left
-    for the parent's exit.
+def began(daemon: Daemon, forked: Callable[[], None]) -> None:
+    """Keep a daemon that is started.
 
     Args:
-        parent: The process in which the thread began.
+        daemon: It is stopped at exit.
+        forked: Called instead in a fork's child, where it is the parent's.
     """
-    if os.getpid() != parent:
-        os._exit(0)
+    _daemons[daemon] = forked
 
 
-def began(daemon: "Daemon") -> None:
-    """Keep a daemon that is started."""
-    _daemons.add(daemon)
-
-
-def ended(daemon: "Daemon") -> None:
+def ended(daemon: Daemon) -> None:
     """Let a daemon go that does not run any more."""
-    _daemons.discard(daemon)
+    _daemons.pop(daemon, None)
+
+
+def drivers() -> list[Driver]:
+    """Return those that have been started and have not ended."""
+    return list(_drivers.values())
+
+
+def daemons() -> set[Daemon]:
+    """Return those that would be stopped at exit."""
+    return set(_daemons)
 
 
 # At exit, what was registered last runs first: weakref's finalizers, which register
 # with the first of them, must run after _stop_all(). They cannot bear that sessions,
 # which have finalizers, begin and end meanwhile.
-weakref.finalize(_daemons, int).detach()
+weakref.finalize(began, int).detach()
 
 
 @atexit.register
@@ -87,8 +100,8 @@ def _after_fork_in_child() -> None:
     logs.forked()
     response.forked()
     _stream.forked()
-    for daemon in list(_daemons):
-        daemon._forked()
+    for forget in list(_daemons.values()):
+        forget()
     for driver in list(_drivers.values()):
         driver.forked()
     _daemons.clear()

@@ -10,27 +10,26 @@ that a program asks for happens in the order in which it was asked, whatever the
 threads.
 """
 
-import errno
 import logging
-import math
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import cache
 from itertools import islice
 from operator import length_hint
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
-from pymhd._hub.buffered import Feeder, is_buffered
+from pymhd._hub.output import Output, reason
+from pymhd._hub.receivers import ignore, receiver
+from pymhd._hub.transport import Transport
 from pymhd._native import logs
-from pymhd._native.layouts import COLLECTED, HUB_EVENT
+from pymhd._native.layouts import HUB_EVENT
 from pymhd._native.library import ffi, lib
-from pymhd.protocol import Transport
+from pymhd._switch import Switching
 
 if TYPE_CHECKING:
-    from pymhd._engine.dispatcher import Exchange
     from pymhd._native._mhd import Batch, DriverPtr
 
 __all__ = ["Hub"]
@@ -40,64 +39,30 @@ Event = tuple[int, int, int, int]
 _BATCH_SECONDS = 0.0005
 # So many events are dealt with from one look at the clock to the next.
 _BETWEEN_LOOKS = 8
-# The place of what is to be done rather than sent.
-_ORDER = -2
 
 
 _strerror = cache(os.strerror)
 
 
-class _Order:
-    """Something to do, among the writes."""
-
-    __slots__ = ("_queued", "run")  # the former is not looked at
-    _place = _ORDER
-
-    def __init__(self, run: Callable[[], None]) -> None:
-        self.run = run
-
-
-def _ignore(data: bytes) -> None:
-    """Take what comes for a connection that is being closed."""
-
-
-class Hub:
+class Hub(Output):
     """The upgraded connections of one pump that have protocols."""
 
     def __init__(
-        self, driver: "DriverPtr", exchange: "Exchange", output_limit: int = 0
+        self, driver: "DriverPtr", switching: Switching, output_limit: int = 0
     ) -> None:
-        self._driver = driver
-        # It lives in the driver, which the line above keeps.
-        self.pointer = lib.pymhd_driver_hub(driver)
-        self._exchange = exchange
+        super().__init__(driver, output_limit)
+        self._switching = switching
         self.report = logs.report
-        self._batch: Any = self.pointer
         self._arena: Any = None
-        # By place: the transports, and who takes what comes.
-        self._transports: list[Transport | None] = []
+        # By place: who takes what comes.
         self._receivers: list[Callable[[bytes], object]] = []
         # Events of the batch, and how many have not been dealt with.
         self._events: Iterator[Event] = iter(())
         self._left = 0
         self._copy = b""  # the batch, as csrc gave it
         self._released: list[int] = []
-        # Whose protocols are to be told, when what was put out has been sent.
-        self._crossed: deque[Transport] = deque()
         # Those that read again, and have been given something meanwhile.
         self._resumed: deque[Transport] = deque()
-        self._ended = False
-        # Targets and what they are to send, in turn: transports and bytes, orders and
-        # b"". Appended to by any thread, two at once; taken by the hub's.
-        self.out: list[Any] = []
-        self.collected = 0  # bytes in it, roughly
-        # Of what may wait for one peer; csrc knows it, too.
-        self.output_limit = output_limit or math.inf
-        # The pump is in C: it must be woken to look at what has been put there.
-        self.asleep = False
-        # Who may call C now: the pump's thread; in a loop of somebody's own, whoever
-        # is inside run() or stop(), and 0 between two calls, when nobody may.
-        self.thread = 0
 
     # --- the pump's thread ---
 
@@ -199,7 +164,7 @@ class Hub:
         transport = self._transports[place]
         if kind == lib.PYMHD_HUB_LOST:
             if second and transport is not None:
-                transport._cut = self._reason(second)
+                transport._cut = reason(second, self.output_limit)
             error = OSError(first, _strerror(first)) if first else None
             self._lose(transport, place, error)
         elif transport is None:
@@ -214,20 +179,22 @@ class Hub:
     def _make(self, place: int, token: int, session: int) -> None:
         self._reserve(place)
         try:
-            response, request, switched = self._exchange.switched(token)
-            self._exchange.limit(response, session)
-            transport = Transport._make(self, place, session, request, switched)
+            switch = self._switching.switched(token)
+            switch.limit(session)
+            transport = Transport._make(
+                self, place, session, switch.request, switch.protocol
+            )
         except BaseException as error:
             self.report("an upgraded connection was closed at once", error)
             lib.pymhd_hub_close(self.pointer, place, 1)
             return
         self._transports[place] = transport
         try:
-            factory = cast("Callable[[], object]", response._target)
+            factory = cast("Callable[[], object]", switch.target)
             protocol = factory()
-            self._receivers[place] = _receiver(transport, protocol)
+            self._receivers[place] = receiver(transport, protocol)
         except BaseException as error:
-            self._fail(transport, logs.name_of(response._target), error)
+            self._fail(transport, logs.name_of(switch.target), error)
             return
         transport._protocol = protocol
         self.call(transport, "connection_made", transport)
@@ -237,7 +204,7 @@ class Hub:
         while len(self._transports) <= place:
             self._transports.append(None)
         while len(self._receivers) <= place:
-            self._receivers.append(_ignore)
+            self._receivers.append(ignore)
 
     def call(self, transport: Transport, method: str, *args: object) -> object:
         """Call a protocol; what it raises ends its connection."""
@@ -259,7 +226,7 @@ class Hub:
         """Give a protocol its data, or, if there is none, the end of input."""
         if data:
             try:
-                _receiver(transport, transport._protocol)(data)
+                receiver(transport, transport._protocol)(data)
             except BaseException as error:
                 self._fail(transport, "data_received", error)
         elif not self.call(transport, "eof_received"):
@@ -269,7 +236,7 @@ class Hub:
         self, transport: Transport | None, place: int, error: BaseException | None
     ) -> None:
         self._transports[place] = None
-        self._receivers[place] = _ignore
+        self._receivers[place] = ignore
         self._released.append(place)
         if transport is not None:
             transport._end()
@@ -280,124 +247,11 @@ class Hub:
             self.call(transport, "connection_lost", transport._error or error)
             transport._protocol = None  # which refers to the transport
 
-    def _reason(self, why: int) -> OSError:
-        """Return what connection_lost() is told of a connection that we have ended."""
-        if why == lib.PYMHD_HUB_CUT_OUTPUT:
-            return ConnectionAbortedError(
-                errno.ECONNABORTED,
-                f"aborted: more than {self.output_limit} bytes waited to be sent to "
-                "the peer, and Limits.output allows no more",
-            )
-        return TimeoutError(
-            errno.ETIMEDOUT,
-            "aborted: it was closed, and the peer did not take what waited within "
-            "Limits.close_timeout",
-        )
-
-    # --- what has been put out ---
-
-    def flush(self) -> None:
-        """Carry out what has been asked for."""
-        out = self.out
-        while count := len(out):
-            targets, parts = out[:count:2], out[1:count:2]
-            del out[:count]
-            self.collected = 0
-            if count == 2:
-                self._carry_out(targets[0], parts[0])
-            else:
-                self._carry_all_out(targets, parts)
-            # Only now: they may put out more, which comes behind all of this.
-            if self._crossed:
-                self.tell_crossed(0)
-
-    def _carry_out(self, target: Any, data: bytes) -> None:
-        place = target._place
-        if place == _ORDER:
-            target.run()
-        else:
-            target._queued = 0
-            self.note(lib.pymhd_hub_send(self.pointer, place, data, len(data)))
-
-    def _carry_all_out(self, targets: list[Any], parts: list[bytes]) -> None:
-        places = [target._place for target in targets]
-        if _ORDER in places:
-            for target, data in zip(targets, parts, strict=True):
-                self._carry_out(target, data)
-            return
-        for target in targets:
-            target._queued = 0
-        sizes = [len(part) for part in parts]
-        data, count = b"".join(parts), len(places)
-        self.note(lib.pymhd_hub_write(self.pointer, places, sizes, count, data))
-
-    def note(self, crossed: int) -> None:
-        """Remember who is above the high water mark: the first of the batch's list."""
-        if crossed:
-            places = ffi.unpack(self._batch.crossed, crossed)
-            for place in cast("list[int]", places):
-                transport = self._transports[place]
-                if transport is not None:
-                    self._crossed.append(transport)
-
-    def tell_crossed(self, crossed: int) -> None:
-        """Tell those of whom note() knows, and the first of the batch's list."""
-        self.note(crossed)
-        while self._crossed:
-            self.call(self._crossed.popleft(), "pause_writing")
-
-    def broadcast(self, transports: list[Transport], data: bytes) -> None:
-        """Send the same to many."""
-        places = [transport._place for transport in transports]
-        for transport in transports:
-            transport._queued = 0
-        pointer, count = self.pointer, len(places)
-        self.note(lib.pymhd_hub_broadcast(pointer, places, count, data, len(data)))
+    # --- what transports ask for ---
 
     def resume(self, transport: Transport) -> None:
         """Give a transport what came while it was paused, when there is time."""
         self._resumed.append(transport)
-
-    # --- any thread ---
-
-    def order(self, run: Callable[[], None], size: int = 0) -> None:
-        """Have something done on the hub's thread, behind what was asked before."""
-        if not self._ended:
-            self.out.extend((_Order(run), b""))
-            self.collected += size
-            if self.asleep or self.collected >= COLLECTED:
-                self.hurry()
-
-    def order_broadcast(self, transports: list[Transport], data: bytes) -> None:
-        """Have the same sent to many; whoever has too much waiting is aborted."""
-        size = len(data)
-        for transport in transports:
-            transport._queued += size
-        self.order(partial(self.broadcast, transports, data), size)
-        if self.collected > self.output_limit:
-            for transport in transports:
-                self.check(transport)
-
-    def hurry(self, transport: Transport | None = None) -> None:
-        """Have what has been put out carried out soon.
-
-        Args:
-            transport: Of what has been put out last. As long as that cannot be carried
-                out, it may be too much: then the connection is aborted.
-        """
-        if self.asleep:
-            self.asleep = False
-            lib.pymhd_pump_wake(self._driver)
-        elif threading.get_ident() == self.thread:
-            self.flush()
-        elif transport is not None and self.collected > self.output_limit:
-            self.check(transport)
-
-    def check(self, transport: Transport) -> None:
-        """Abort a connection if more waits for its peer than may."""
-        if not transport._mute and self.size_of(transport) > self.output_limit:
-            transport._cut = self._reason(lib.PYMHD_HUB_CUT_OUTPUT)
-            transport.abort()
 
     def turn(self, transport: Transport) -> None:
         """Have what comes go where it belongs now; on another thread nothing happens.
@@ -406,16 +260,11 @@ class Hub:
         """
         if threading.get_ident() == self.thread and transport._place >= 0:
             try:
-                receiver = _receiver(transport, transport._protocol)
+                takes = receiver(transport, transport._protocol)
             except BaseException as error:
                 self._fail(transport, "data_received", error)
             else:
-                self._receivers[transport._place] = receiver
-
-    def size_of(self, transport: Transport) -> int:
-        """Return how many bytes of a transport's wait to be sent."""
-        size = transport._queued if self.out else 0
-        return size + lib.pymhd_hub_buffered(self.pointer, transport._place)
+                self._receivers[transport._place] = takes
 
     # --- ends ---
 
@@ -437,7 +286,7 @@ class Hub:
                 self._lose(self._transports[place], place, None)
         elif kind == lib.PYMHD_HUB_MADE:
             self._reserve(place)
-            self._exchange.abandoned(token)
+            self._switching.abandoned(token)
             lib.pymhd_hub_close(self.pointer, place, 1)
 
     def abort_all(self) -> None:
@@ -454,7 +303,7 @@ class Hub:
         for place, transport in enumerate(self._transports):
             if transport is not None:
                 transport._closing = transport._mute = True
-                self._receivers[place] = _ignore
+                self._receivers[place] = ignore
                 lib.pymhd_hub_close(self.pointer, place, 1)
 
     def close_all(self) -> None:
@@ -486,14 +335,3 @@ def _peer_of(transport: Transport) -> str:
     """Return a peer's address for the log."""
     client = transport._request.client
     return "a local peer" if client is None else f"{client[0]} port {client[1]}"
-
-
-def _receiver(transport: Transport, protocol: Any) -> Callable[[bytes], object]:
-    """Return who takes what comes for a transport."""
-    if transport._closing:
-        return _ignore
-    if transport._paused:
-        return transport._hold
-    if is_buffered(protocol):
-        return Feeder(transport, protocol)
-    return cast("Callable[[bytes], object]", protocol.data_received)

@@ -9,7 +9,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
-__all__ = ["copy_bytes", "ffi", "lib", "made", "owned", "packed_version", "to_str"]
+from pymhd.errors import CallError
+
+__all__ = [
+    "check_ptr",
+    "copy_bytes",
+    "ffi",
+    "lib",
+    "made",
+    "owned",
+    "packed_version",
+    "to_str",
+]
 
 _INSTALL = (
     "install libmicrohttpd12 or libmicrohttpd12t64 (Debian, Ubuntu), or libmicrohttpd "
@@ -79,6 +90,16 @@ def made(new: "Callable[..., C]", *args: object, free: "Callable[[C], None]") ->
     if not found:
         raise MemoryError
     return cast("C", found[0])
+
+
+def check_ptr(pointer: "C", function: str) -> "C":
+    """Return the pointer; raise CallError if it is NULL."""
+    if pointer == ffi.NULL:
+        raise CallError(
+            f"{function}() returned NULL: memory is short, or libmicrohttpd refused "
+            "an argument"
+        )
+    return pointer
 
 
 def packed_version(release: str) -> int:

@@ -12,7 +12,7 @@ from pymhd._native.library import ffi, lib
 if TYPE_CHECKING:
     from pymhd._native._mhd import CData
 
-__all__ = ["forked", "lend", "take_back"]
+__all__ = ["count", "forked", "lend", "take_back"]
 
 # What keeps the bodies, by address: as often as one has been lent. Under the lock
 # nothing waits; it is reentrant for signal handlers.
@@ -48,3 +48,8 @@ def take_back() -> None:
             kept.pop()
             if not kept:
                 del _lent[address]
+
+
+def count() -> int:
+    """Return how many bodies libmicrohttpd may still need."""
+    return sum(map(len, _lent.values()))

@@ -252,7 +252,7 @@ def test_a_worker_whose_daemon_fails_ends_and_is_replaced(app: Path) -> None:
             'if request.path == "/break":\n'
             "        def fail(timeout_ms):\n"
             '            raise MemoryError("injected")\n'
-            "        (driver,) = pymhd._engine.running._drivers.values()\n"
+            "        (driver,) = pymhd._engine.running.drivers()\n"
             "        driver.hub.pump = fail\n"
             '    if request.path == "/slow":',
         )

@@ -114,7 +114,7 @@ except pymhd.DaemonError:
 daemon.stop()
 daemon.stop()
 assert not daemon.is_running
-assert not pymhd._engine.running._drivers and not pymhd._engine.running._daemons
+assert not running.drivers() and not running.daemons()
 assert [t.name for t in threading.enumerate() if t.name.startswith("pymhd")] == []
 assert pymhd.lib.pymhd_sessions_live() == 0
 assert daemon.connections == 0
@@ -138,7 +138,7 @@ def test_a_failure_at_the_very_end_is_told_and_stop_returns(mode: Mode) -> None:
         assert isinstance(waited.get(timeout=10), pymhd.DaemonError)
         waiter.join()
         assert "CRITICAL" in {r.levelname for r in records}
-        assert not pymhd._engine.running._drivers and not pymhd._engine.running._daemons
+        assert not running.drivers() and not running.daemons()
         assert read_to_end(talking) == b""
         talking.close()
         print("it ends")
@@ -201,7 +201,7 @@ def test_a_loop_of_somebodys_own_is_told_by_run(mode: Mode, place: str) -> None:
         except ConnectionRefusedError:
             print("refused")
         daemon.stop()
-        assert not pymhd._engine.running._drivers and not pymhd._engine.running._daemons
+        assert not running.drivers() and not running.daemons()
     """
     program = LOOP.format(mode=mode, place=place, error='MemoryError("injected")')
     status, out, errors = run_program(program + textwrap.dedent(code), [])

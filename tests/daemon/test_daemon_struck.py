@@ -13,6 +13,7 @@ from programs import run_program
 
 SWEEP = """
 import dis
+from pymhd._native import logs
 MODE = {mode!r}
 # Behind these the interpreter looks whether there is something to handle.
 LOOKS = {{n for n, name in enumerate(dis.opname)
@@ -49,9 +50,7 @@ class Striker:
 
 def leftovers():
     return (
-        len(pymhd._engine.running._drivers),
-        len(pymhd._engine.running._daemons),
-        len(pymhd._native.logs._users),
+        len(running.drivers()), len(running.daemons()), len(logs._users),
         [t.name for t in threading.enumerate() if t.name.startswith("pymhd")],
         pymhd.lib.pymhd_sessions_live(), len(os.listdir("/proc/self/fd")),
     )

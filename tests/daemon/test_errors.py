@@ -14,6 +14,7 @@ from messages import LAST_GET, ask, head
 
 import pymhd
 from pymhd import errors
+from pymhd._native.library import check_ptr
 
 # --- the tree ---
 
@@ -60,9 +61,9 @@ def test_a_start_error_has_errno_and_strerror() -> None:
 def test_check_ptr_names_the_function_that_gave_null() -> None:
     """Another pointer is returned as it is."""
     pointer: Any = pymhd.ffi.new("char *")
-    assert errors.check_ptr(pointer, "MHD_something") is pointer
+    assert check_ptr(pointer, "MHD_something") is pointer
     with pytest.raises(pymhd.CallError, match=r"MHD_something\(\) returned NULL"):
-        errors.check_ptr(pymhd.ffi.NULL, "MHD_something")
+        check_ptr(pymhd.ffi.NULL, "MHD_something")
 
 
 # --- a handler that fails ---

@@ -32,6 +32,7 @@ from marks import each_mode
 import pymhd
 from pymhd._engine import running
 from pymhd._native import logs
+from pymhd.response import build as response_in_c
 
 
 def is_dead(ghost: "weakref.ref[object]") -> bool:
@@ -43,8 +44,8 @@ def is_dead(ghost: "weakref.ref[object]") -> bool:
 def tables_are_empty() -> bool:
     """Tell whether nothing is left of any daemon."""
     return (
-        not running._drivers
-        and not running._daemons
+        not running.drivers()
+        and not running.daemons()
         and pymhd.lib.pymhd_sessions_live() == 0
     )
 
@@ -101,7 +102,7 @@ def test_a_response_that_nobody_used_goes() -> None:
     for build in (False, True):
         response = pymhd.Response("hello\n")
         if build:
-            response._pointer()
+            response_in_c(response)
         ghost = weakref.ref[object](response)
         del response
         assert is_dead(ghost)
@@ -220,8 +221,8 @@ def test_the_tables_are_empty_after_stop(mode: Mode) -> None:
     )
     with contextlib.ExitStack() as stack:
         with daemon:
-            assert len(running._drivers) == (mode if mode == 3 else 1)
-            assert running._daemons == {daemon}
+            assert len(running.drivers()) == (mode if mode == 3 else 1)
+            assert running.daemons() == {daemon}
             for _ in range(5):
                 stack.enter_context(upgraded(daemon))
                 upgraded(daemon).close()

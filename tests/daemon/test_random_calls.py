@@ -443,8 +443,8 @@ class Calls(RuleBasedStateMachine):
 def in_use() -> tuple[int, ...]:
     """Count what must be as many before as after."""
     tables = (
-        len(running._drivers),
-        len(running._daemons),
+        len(running.drivers()),
+        len(running.daemons()),
         pymhd.lib.pymhd_sessions_live(),
     )
     kernel = (len(os.listdir(f"/proc/self/{what}")) for what in ("fd", "task"))

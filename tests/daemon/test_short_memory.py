@@ -55,7 +55,7 @@ def sweep(use, then):
     print("all failed")
 
 def in_use():
-    tables = len(running._drivers), len(running._daemons)
+    tables = len(running.drivers()), len(running.daemons())
     kernel = len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
     return *kernel, *tables, pymhd.lib.pymhd_sessions_live()
 
@@ -98,8 +98,8 @@ def then():
     assert_echoes(talking)
     nothing_is_left()
     eventually(lambda: (daemon.connections, daemon.upgraded) == (2, 1))
-    drivers = list(running._drivers.values())
-    eventually(lambda: not any(driver.exchange._switching for driver in drivers))
+    drivers = running.drivers()
+    eventually(lambda: not any(driver.dispatcher.switching for driver in drivers))
 
 with pymhd.Daemon(handler, threads=MODE) as daemon:
     with connect(daemon) as idle, upgraded(daemon) as talking:

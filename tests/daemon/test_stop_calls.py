@@ -74,7 +74,7 @@ def test_stop_may_be_called_from_many_threads_at_once(serve: Serve, mode: Mode) 
     def stop() -> None:
         together.wait(TIMEOUT)
         daemon.stop()
-        states.put(daemon.is_running or bool(running._drivers))
+        states.put(daemon.is_running or bool(running.drivers()))
 
     at_once(*[stop] * 8)
     assert [states.get(timeout=TIMEOUT) for _ in range(8)] == [False] * 8
@@ -185,7 +185,7 @@ def test_a_very_long_timeout_is_a_timeout(
         daemon.stop(timeout=timeout)
         assert read_to_end(sock) == b""
     assert not daemon.is_running
-    assert running._drivers == {}
+    assert running.drivers() == []
 
 
 def test_a_running_daemon_owns_itself(serve: Serve) -> None:

@@ -50,7 +50,7 @@ def test_a_handler_that_never_returns_is_left_behind_and_logged(
             assert "blocks" in caplog.text
             assert "<locals>.handler" in caplog.text
             release.set()
-            eventually(lambda: not running._drivers, "the end of libmicrohttpd")
+            eventually(lambda: not running.drivers(), "the end of libmicrohttpd")
     finally:
         release.set()
 
@@ -78,7 +78,7 @@ def test_nobody_can_connect_to_a_daemon_that_is_stuck_after_stop(
                 assert late.connect_ex(("127.0.0.1", daemon.port)) != 0
     finally:
         release.set()
-        eventually(lambda: not running._drivers, "the end of libmicrohttpd")
+        eventually(lambda: not running.drivers(), "the end of libmicrohttpd")
 
 
 @each_mode

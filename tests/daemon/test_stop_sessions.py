@@ -4,6 +4,7 @@
 import contextlib
 import threading
 from queue import SimpleQueue
+from typing import Any
 
 import pytest
 from live import (
@@ -107,7 +108,7 @@ def test_an_upgrade_that_is_answered_after_stop_gave_up_leaves_nothing_behind(
         release.set()
         with contextlib.suppress(ConnectionResetError):
             read_to_end(sock)
-        eventually(lambda: not running._drivers, "the end of libmicrohttpd")
+        eventually(lambda: not running.drivers(), "the end of libmicrohttpd")
     assert pymhd.lib.pymhd_sessions_live() == 0
 
 
@@ -132,8 +133,8 @@ def test_an_upgrade_that_is_answered_while_it_stops_does_not_hold_it_up(
         stopper = threading.Thread(target=lambda: took.put(seconds_of(daemon.stop)))
         stopper.start()
         eventually(lambda: not daemon.is_running, "the beginning of stop()")
-        (driver, *_) = list(running._drivers.values())
-        eventually(lambda: driver._stopping, "the beginning of stop()")
+        driver: Any = running.drivers()[0]
+        eventually(lambda: driver.is_stopping, "the beginning of stop()")
         release.set()
         assert took.get(timeout=TIMEOUT) < 2.5
         with contextlib.suppress(ConnectionResetError):

@@ -19,8 +19,10 @@ from messages import LAST_GET, ask, body_of, fields_of, status_of
 
 import pymhd
 from pymhd import _stream
-from pymhd._engine.dispatcher import Exchange
+from pymhd._dispatcher import Dispatcher
 from pymhd._engine.endpoint import Endpoint
+from pymhd._switch import Switch
+from pymhd.request import make_request
 
 ROUNDS = 20
 
@@ -75,8 +77,9 @@ def test_threads_of_a_fork_take_a_stream_over_once(
 ) -> None:
     """Else each of them would use a lock of its own."""
     ours, theirs = socket.socketpair()
-    request = pymhd.Request._make(b"GET\n/\nHTTP/1.1\n\n", b"")
-    stream = pymhd.Upgraded._make(ours.detach(), 0, b"", request, "echo")
+    request = make_request(b"GET\n/\nHTTP/1.1\n\n", b"")
+    switch = Switch(lambda: None, "thread", request, "echo", 0)
+    stream = pymhd.Upgraded._make(ours.detach(), 0, b"", switch)
     real, both = threading.RLock, threading.Barrier(2)
 
     def slow_lock() -> Any:
@@ -99,16 +102,16 @@ def test_a_response_on_its_way_is_changed_in_vain(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever tries hears StateError, and it is sent as it was returned."""
-    respond = Exchange.respond
+    respond = Dispatcher.respond
 
-    def slowly(self: Exchange, token: int, request: pymhd.Request) -> pymhd.Response:
+    def slowly(self: Dispatcher, token: int, request: pymhd.Request) -> pymhd.Response:
         response = respond(self, token, request)
         # As if another thread did it, before the pump goes on.
         with pytest.raises(pymhd.StateError, match="has been used"):
             response.remove_header("A")
         return response
 
-    monkeypatch.setattr(Exchange, "respond", slowly)
+    monkeypatch.setattr(Dispatcher, "respond", slowly)
     daemon = serve(lambda request: pymhd.Response(b"hello", headers={"A": "b"}))
     answer = ask(daemon)
     assert body_of(answer) == b"hello"

@@ -108,7 +108,7 @@ def test_stop_ends_a_run_that_has_only_begun(monkeypatch: pytest.MonkeyPatch) ->
 
         def late(timeout: float) -> bool:
             stopper.start()
-            eventually(lambda: driver._stopping and driver._leave, "stop()")
+            eventually(lambda: driver.is_stopping and driver._leave, "stop()")
             return run_once(timeout)
 
         monkeypatch.setattr(driver, "_run_once", late)

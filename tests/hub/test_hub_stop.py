@@ -112,20 +112,22 @@ def test_an_upgrade_that_is_answered_while_it_stops(serve: Serve) -> None:
     """It is refused, or made and lost; stop() returns soon."""
     entered, release = threading.Event(), threading.Event()
     hub = Hub(serve)
-    handler = hub.daemon._drivers[0].exchange._handler
+    handler = hub.daemon._drivers[0].dispatcher.handler
 
     def slow(request: pymhd.Request) -> pymhd.Response:
         entered.set()
         release.wait(TIMEOUT)
         return handler(request)
 
-    hub.daemon._drivers[0].exchange._handler = slow
+    hub.daemon._drivers[0].dispatcher.handler = slow
     with connect(hub.daemon) as sock:
         sock.sendall(upgrade_request())
         assert entered.wait(TIMEOUT)
         stopper = threading.Thread(target=hub.daemon.stop)
         stopper.start()
-        eventually(lambda: hub.daemon._drivers[0]._stopping, "the beginning of stop()")
+        eventually(
+            lambda: hub.daemon._drivers[0].is_stopping, "the beginning of stop()"
+        )
         release.set()
         stopper.join(TIMEOUT)
         assert not stopper.is_alive()

@@ -28,21 +28,28 @@ C_FLOORS: Floors = (
 )
 
 
+# Of modules that lie right in pymhd each is by itself; a folder is one.
 PYTHON_FLOORS: Floors = (
-    # Of no other module of ours.
+    # They need nothing of ours.
     ("errors", "headers"),
-    # All that knows C: the compiled module, its structs, its callbacks, the log.
+    # All that knows C: the compiled module, its structures, the log.
     ("_native",),
     # What a daemon is given.
     ("limits", "tls"),
-    # What handlers are given, and give back.
+    # What a handler is given.
     ("request",),
-    ("_stream_io", "_response_fields"),
-    ("response", "upgrade", "protocol"),
-    ("handler",),
-    # Who calls protocols.
+    # Of an upgrade; of a response's header; of a stream.
+    ("_switch", "_response_fields", "_stream_io", "_blame"),
+    ("_stream",),
+    ("upgrade",),
+    # Upgraded connections that have protocols.
     ("_hub",),
-    # Who runs libmicrohttpd, and calls handlers.
+    # What a handler gives back.
+    ("protocol", "response"),
+    ("handler", "_sessions", "_batch"),
+    # From a request to its handler and back.
+    ("_dispatcher",),
+    # Who runs libmicrohttpd.
     ("_engine",),
     ("daemon",),
     # The package, as it is imported.

@@ -21,6 +21,7 @@ import contextlib, gc, logging, multiprocessing, os, queue, resource, signal, so
 import sys, threading, time
 sys.path.insert(0, {str(Path(__file__).resolve().parent)!r})
 import pymhd
+from pymhd._engine import running
 from live import GET, assert_echoes, connect, echo, eventually, hello, in_mode
 from live import read_exactly, read_head, read_to_end, upgrade_request, upgraded
 switch = pymhd.Response.for_upgrade(echo, "echo")

@@ -4,6 +4,7 @@
 import socket
 import threading
 from queue import SimpleQueue
+from typing import Any
 
 import pytest
 from live import (
@@ -125,7 +126,7 @@ def test_an_upgrade_whose_client_left_while_it_waited_in_a_batch_is_forgotten(
         may_go_on.put(None)
     with upgraded(daemon) as sock:  # behind all the others
         assert_echoes(sock)
-    (driver,) = running._drivers.values()
-    assert driver.exchange._switching == {}
+    driver: Any = running.drivers()[0]
+    assert driver.dispatcher.switching == 0
     for sock in socks:
         sock.close()

@@ -1,26 +1,25 @@
 # SPDX-License-Identifier: MIT
-"""From an event of csrc to the handler and back: the same for every driver.
+"""From a request to its handler and to an answer; from a 101 to a session.
 
 An exception in a handler ends here: it is logged, and answered with 500.
 """
 
 import contextlib
 import logging
-import math
 import os
 from collections.abc import Callable
 from typing import cast
 
-from pymhd._engine.quota import Quota
-from pymhd._engine.sessions import Sessions, Target
 from pymhd._native import logs
 from pymhd._native.library import lib
+from pymhd._sessions import Sessions, Target
+from pymhd._switch import Switch
 from pymhd.handler import Handler
 from pymhd.request import Request
 from pymhd.response import Response
 from pymhd.upgrade import Upgraded
 
-__all__ = ["Exchange"]
+__all__ = ["Dispatcher"]
 
 _SWITCHING_PROTOCOLS = 101
 
@@ -38,7 +37,7 @@ def _upgrade_required(protocols: list[str]) -> Response:
     return response
 
 
-class Exchange:
+class Dispatcher:
     """The requests and the upgrades of one libmicrohttpd daemon.
 
     Its methods run on the thread that drives libmicrohttpd for the connection.
@@ -48,25 +47,25 @@ class Exchange:
         self,
         handler: Handler,
         sessions: Sessions,
-        log: Callable[..., None],
-        quota: Quota,
+        report: Callable[..., None],
+        abandoned: Callable[[Callable[..., None]], None],
         idle_timeout: float = 0,
     ) -> None:
-        self._handler = handler
+        self.handler = handler
         self._sessions = sessions
-        self._log = log
-        self._quota = quota
+        self.report = report
+        self._tell_abandoned = abandoned
         self._idle_timeout = idle_timeout
         # Made now: there may be no memory for it when it is needed.
         self._failure = Response("500 Internal Server Error\n", 500)
         self._failure._pointer()
         # What a 101 that is on its way will need: by the request's token, from the
         # answer until the upgrade or its failure. Single operations, no lock.
-        self._switching: dict[int, tuple[Response, Request, str]] = {}
+        self._switching: dict[int, Switch] = {}
 
     def respond(self, token: int, request: Request) -> Response:
         """Call the handler; return a response that is made ready. Never raises."""
-        handler = self._handler
+        handler = self.handler
         try:
             response = handler(request)
             if type(response) is not Response:  # which is final
@@ -82,7 +81,7 @@ class Exchange:
                 if response._status == _SWITCHING_PROTOCOLS:
                     response = self._switch(token, request, response)
         except BaseException as error:
-            self._log(f"the handler failed at {request!r}; it is answered 500", error)
+            self.report(f"the handler failed at {request!r}; it is answered 500", error)
             response = self._failure
         finally:
             request._text = None
@@ -92,26 +91,40 @@ class Exchange:
         protocol = request._chosen(response._protocols)
         if protocol is None:
             return _upgrade_required(response._protocols)
-        self._switching[token] = (response, request._copy(), protocol)
+        seconds = response._idle_timeout
+        if seconds is None:
+            seconds = self._idle_timeout
+        self._switching[token] = Switch(
+            response._target, response._run, request._copy(), protocol, seconds
+        )
         return response._switching_to(protocol)
 
-    def switched(self, token: int) -> tuple[Response, Request, str]:
+    @property
+    def switching(self) -> int:
+        """How many responses 101 are on their way."""
+        return len(self._switching)
+
+    def is_switching(self, token: int) -> bool:
+        """Tell whether the request's 101 is on its way."""
+        return token in self._switching
+
+    def switched(self, token: int) -> Switch:
         """Return what belongs to an upgrade, once."""
         return self._switching.pop(token)
 
     def upgraded(self, token: int, session: int, fd: int, early: bytes) -> None:
         """Begin the session of a request whose 101 went out."""
         try:
-            response, request, protocol = self.switched(token)
-            limited = self.limit(response, session)
-            stream = Upgraded._make(fd, session, early, request, protocol, limited)
+            switch = self.switched(token)
+            switch.limit(session)
+            stream = Upgraded._make(fd, session, early, switch)
         except BaseException as error:
             self.refuse(session, fd)
-            self._log("an upgraded connection was closed at once", error)
+            self.report("an upgraded connection was closed at once", error)
             return
-        target = cast("Target", response._target)
+        target = cast("Target", switch.target)
         try:
-            if response._run == "inline":
+            if switch.run == "inline":
                 target(stream)
             else:
                 self._begin(target, stream)
@@ -120,20 +133,11 @@ class Exchange:
                 text = f"an upgraded connection ended: {logs.describe(error)}"
                 logs.report_later(text, None, logging.INFO)
             else:
-                self._log(
+                self.report(
                     f"{logs.name_of(target)}() did not begin; its connection is closed",
                     error,
                 )
             stream.close()
-
-    def limit(self, response: Response, session: int) -> bool:
-        """Limit how long a session may be idle; tell whether it is limited."""
-        seconds = response._idle_timeout
-        if seconds is None:
-            seconds = self._idle_timeout
-        if seconds:
-            lib.pymhd_session_limit(session, math.ceil(seconds * 1000))
-        return bool(seconds)
 
     @staticmethod
     def refuse(session: int, fd: int) -> None:
@@ -146,13 +150,13 @@ class Exchange:
         try:
             self._sessions.begin(target, stream)
         except RuntimeError as error:  # no more threads, or the interpreter's end
-            self._log(f"an upgraded connection was closed at once: {error}", None)
+            self.report(f"an upgraded connection was closed at once: {error}", None)
             stream.close()
 
     def abandoned(self, token: int) -> None:
         """Forget a request whose 101 did not go out."""
         if self._switching.pop(token, None):
-            self._quota.report(self._log)
+            self._tell_abandoned(self.report)
 
     def clear(self) -> None:
         """Forget everything: libmicrohttpd has been stopped."""

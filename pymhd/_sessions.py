@@ -8,8 +8,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from pymhd._engine import running
 from pymhd._native import logs
+from pymhd._native.process import end_in_child
 from pymhd.upgrade import Upgraded
 
 __all__ = ["Sessions", "Target"]
@@ -66,7 +66,7 @@ class Sessions:
             stream.close()  # also one that the target has detached
         finally:
             stream._close_unless_detached()
-            running.end_in_child(process)
+            end_in_child(process)
             del self._threads[threading.current_thread()]
 
     def close_own(self) -> None:

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT
+"""What protocols have put out: writes and whatever else they have asked for.
+
+Any thread appends to one list; the hub's carries it out, in that order, in few calls of
+C (csrc/hub/outbox.c).
+"""
+
+import errno
+import math
+import threading
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from pymhd._hub.transport import Transport
+from pymhd._native.layouts import COLLECTED
+from pymhd._native.library import ffi, lib
+
+if TYPE_CHECKING:
+    from pymhd._native._mhd import DriverPtr
+
+__all__ = ["Output"]
+
+# The place of what is to be done rather than sent.
+_ORDER = -2
+
+
+class _Order:
+    """Something to do, among the writes."""
+
+    __slots__ = ("_queued", "run")  # the former is not looked at
+    _place = _ORDER
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        self.run = run
+
+
+def reason(why: int, output_limit: float) -> OSError:
+    """Return what connection_lost() is told of a connection that we have ended."""
+    if why == lib.PYMHD_HUB_CUT_OUTPUT:
+        return ConnectionAbortedError(
+            errno.ECONNABORTED,
+            f"aborted: more than {output_limit} bytes waited to be sent to the peer, "
+            "and Limits.output allows no more",
+        )
+    return TimeoutError(
+        errno.ETIMEDOUT,
+        "aborted: it was closed, and the peer did not take what waited within "
+        "Limits.close_timeout",
+    )
+
+
+class Output:
+    """The part of a hub that its transports use."""
+
+    def __init__(self, driver: "DriverPtr", output_limit: int) -> None:
+        self._driver = driver
+        # It lives in the driver, which the line above keeps.
+        self.pointer = lib.pymhd_driver_hub(driver)
+        self._batch: Any = self.pointer
+        # By place: the connection's number in csrc.
+        self._transports: list[Transport | None] = []
+        # Whose protocols are to be told, when what was put out has been sent.
+        self._crossed: deque[Transport] = deque()
+        self._ended = False
+        # Targets and what they are to send, in turn: transports and bytes, orders and
+        # b"". Appended to by any thread, two at once; taken by the hub's.
+        self.out: list[Any] = []
+        self.collected = 0  # bytes in it, roughly
+        # Of what may wait for one peer; csrc knows it, too.
+        self.output_limit = output_limit or math.inf
+        # The pump is in C: it must be woken to look at what has been put there.
+        self.asleep = False
+        # Who may call C now: the pump's thread; in an application's event loop, whoever
+        # is inside run() or stop(), and 0 between two calls, when nobody may.
+        self.thread = 0
+
+    def call(self, transport: Transport, method: str, *args: object) -> object:
+        """Call a protocol; what it raises ends its connection."""
+        raise NotImplementedError
+
+    # --- the hub's thread ---
+
+    def flush(self) -> None:
+        """Carry out what has been asked for."""
+        out = self.out
+        while count := len(out):
+            targets, parts = out[:count:2], out[1:count:2]
+            del out[:count]
+            self.collected = 0
+            if count == 2:
+                self._carry_out(targets[0], parts[0])
+            else:
+                self._carry_all_out(targets, parts)
+            # Only now: they may put out more, which comes behind all of this.
+            if self._crossed:
+                self.tell_crossed(0)
+
+    def _carry_out(self, target: Any, data: bytes) -> None:
+        place = target._place
+        if place == _ORDER:
+            target.run()
+        else:
+            target._queued = 0
+            self.note(lib.pymhd_hub_send(self.pointer, place, data, len(data)))
+
+    def _carry_all_out(self, targets: list[Any], parts: list[bytes]) -> None:
+        places = [target._place for target in targets]
+        if _ORDER in places:
+            for target, data in zip(targets, parts, strict=True):
+                self._carry_out(target, data)
+            return
+        for target in targets:
+            target._queued = 0
+        sizes = [len(part) for part in parts]
+        data, count = b"".join(parts), len(places)
+        self.note(lib.pymhd_hub_write(self.pointer, places, sizes, count, data))
+
+    def note(self, crossed: int) -> None:
+        """Remember who is above the high water mark: the first of the batch's list."""
+        if crossed:
+            places = ffi.unpack(self._batch.crossed, crossed)
+            for place in cast("list[int]", places):
+                transport = self._transports[place]
+                if transport is not None:
+                    self._crossed.append(transport)
+
+    def tell_crossed(self, crossed: int) -> None:
+        """Tell those of whom note() knows, and the first of the batch's list."""
+        self.note(crossed)
+        while self._crossed:
+            self.call(self._crossed.popleft(), "pause_writing")
+
+    def broadcast(self, transports: list[Transport], data: bytes) -> None:
+        """Send the same to many."""
+        places = [transport._place for transport in transports]
+        for transport in transports:
+            transport._queued = 0
+        pointer, count = self.pointer, len(places)
+        self.note(lib.pymhd_hub_broadcast(pointer, places, count, data, len(data)))
+
+    # --- any thread ---
+
+    def order(self, run: Callable[[], None], size: int = 0) -> None:
+        """Have something done on the hub's thread, behind what was asked before."""
+        if not self._ended:
+            self.out.extend((_Order(run), b""))
+            self.collected += size
+            if self.asleep or self.collected >= COLLECTED:
+                self.hurry()
+
+    def order_broadcast(self, transports: list[Transport], data: bytes) -> None:
+        """Have the same sent to many; whoever has too much waiting is aborted."""
+        size = len(data)
+        for transport in transports:
+            transport._queued += size
+        self.order(partial(self.broadcast, transports, data), size)
+        if self.collected > self.output_limit:
+            for transport in transports:
+                self.check(transport)
+
+    def hurry(self, transport: Transport | None = None) -> None:
+        """Have what has been put out carried out soon.
+
+        Args:
+            transport: Of what has been put out last. As long as that cannot be carried
+                out, it may be too much: then the connection is aborted.
+        """
+        if self.asleep:
+            self.asleep = False
+            lib.pymhd_pump_wake(self._driver)
+        elif threading.get_ident() == self.thread:
+            self.flush()
+        elif transport is not None and self.collected > self.output_limit:
+            self.check(transport)
+
+    def check(self, transport: Transport) -> None:
+        """Abort a connection if more waits for its peer than may."""
+        if not transport._mute and self.size_of(transport) > self.output_limit:
+            transport._cut = reason(lib.PYMHD_HUB_CUT_OUTPUT, self.output_limit)
+            transport.abort()
+
+    def size_of(self, transport: Transport) -> int:
+        """Return how many bytes of a transport's wait to be sent."""
+        size = transport._queued if self.out else 0
+        return size + lib.pymhd_hub_buffered(self.pointer, transport._place)
