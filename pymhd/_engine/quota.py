@@ -21,7 +21,7 @@ class Quota:
     """What the drivers of one daemon share."""
 
     def __init__(self, limit: int) -> None:
-        # csrc has the address as long as a driver lives, whose exchange keeps this.
+        # csrc has the address as long as a driver lives, whose dispatcher keeps this.
         counts = ffi.new("struct pymhd_quota *", [limit])
         self.counts = cast("UpgradeQuota", counts)
         self._next_report = 0.0

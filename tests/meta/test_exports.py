@@ -114,11 +114,12 @@ def test_every_module_names_what_is_public(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_a_public_module_defines_what_it_exports(name: str) -> None:
-    """Every class and function has one home."""
+    """Every class and function has one home, which may be a private module's."""
     module = MODULES[name]
     for exported in module.__all__:
         home = getattr(getattr(module, exported), "__module__", module.__name__)
-        assert home in (module.__name__, *ALIASES_ARE_FROM)
+        private = home.startswith("pymhd._")
+        assert private or home in (module.__name__, *ALIASES_ARE_FROM)
 
 
 @pytest.mark.parametrize("cls", [c for c in CLASSES if c not in BASES])
