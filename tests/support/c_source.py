@@ -20,8 +20,8 @@ from floors import C_FLOORS, may_use
 
 CSRC = Path(__file__).resolve().parents[2] / "csrc"
 
-# Their headers declare what is defined elsewhere; any others, what is in their folder.
-DECLARING = ("", "api")
+# Its headers declare what is defined elsewhere; any others, what is in their folder.
+DECLARING = ("api",)
 
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _STRING = re.compile(r'"(?:\\.|[^"\\\n])*"' + r"|'(?:\\.|[^'\\\n])*'")
@@ -94,7 +94,7 @@ def uses(found: dict[str, Source]) -> Iterator[Use]:
 
 
 def folder(path: str) -> str:
-    """Return the folder of a file below csrc; "" for csrc itself."""
+    """Return the folder of a file below csrc."""
     return path.rpartition("/")[0].partition("/")[0]
 
 

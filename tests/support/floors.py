@@ -8,9 +8,8 @@ higher one, it tells by a function pointer, a callable or an event that it was h
 Floors = tuple[tuple[str, ...], ...]
 
 C_FLOORS: Floors = (
-    # What Python sees: declarations alone; and pymhd.h, which includes them all.
+    # What Python sees: declarations alone.
     ("api",),
-    ("",),
     # Slots, bytes, clock, wake-ups, the log: neither libmicrohttpd nor a daemon.
     ("base",),
     # The bytes of one connection.
