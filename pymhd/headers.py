@@ -53,6 +53,11 @@ def check_field(name: str, value: str) -> tuple[str, str]:
     return name, value
 
 
+def is_token(text: str) -> bool:
+    """Tell whether a text is a token (RFC 9110, section 5.6.2)."""
+    return _TOKEN.fullmatch(text) is not None
+
+
 def tokens(value: str) -> list[str]:
     """Return the members of a comma-separated list (RFC 9110, section 5.6.1)."""
     return [token for part in value.split(",") if (token := part.strip(" \t"))]

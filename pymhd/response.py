@@ -7,10 +7,13 @@ whatever becomes of the Python object.
 """
 
 import inspect
+import json
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias, final
+from urllib.parse import quote
 
+from pymhd._cookies import expired_cookie, new_cookie, same_cookie
 from pymhd._hub.buffered import takes_data
 from pymhd._native import zero_copy
 from pymhd._native.layouts import ALONG
@@ -43,6 +46,10 @@ Run: TypeAlias = Literal["thread", "inline", "hub"]
 
 _SWITCHING_PROTOCOLS = 101
 _OK = 200
+_SEE_OTHER = 303
+_REDIRECTIONS = (301, 302, 303, 307, 308)
+# What may stand in a URI reference (RFC 3986), and the sign of what is encoded.
+_IN_A_URI = ":/?#[]@!$&'()*+,;=%~"
 # Guards the changes of every response until it is frozen; nothing waits under it.
 _lock = threading.RLock()  # reentrant, for signal handlers
 
@@ -75,6 +82,14 @@ def _check_status(status: int, body: bytes) -> int:
     if status in (204, 304) and body:
         raise ValueError(f"a response with the status {status} has no body")
     return int(status)
+
+
+def _typed(headers: Fields | None, content_type: str) -> tuple[Field, ...]:
+    """Return fields with a Content-Type, which is this one if they give no other."""
+    fields = pairs(headers or ())
+    if any(isinstance(n, str) and n.lower() == "content-type" for n, _ in fields):
+        return fields
+    return ("Content-Type", content_type), *fields
 
 
 @final
@@ -149,6 +164,63 @@ class Response:
         self._head = head
         self._along = len(body) <= ALONG
         self._address = None
+
+    @classmethod
+    def json(
+        cls, value: object, status: int = _OK, headers: Fields | None = None
+    ) -> Self:
+        """Make a response of a value as JSON (RFC 8259).
+
+        Args:
+            value: What :func:`json.dumps` takes; NaN and infinities are no JSON.
+            status: 200 to 599.
+            headers: More fields; the Content-Type is ``application/json`` unless they
+                give another one.
+
+        Raises:
+            TypeError, ValueError: The value is no JSON, or as for :class:`Response`.
+
+        Example::
+
+            return pymhd.Response.json({"id": 7}, 201, {"Location": "/items/7"})
+        """
+        text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+        return cls(text.encode("ascii"), status, _typed(headers, "application/json"))
+
+    @classmethod
+    def redirect(
+        cls, location: str, status: int = _SEE_OTHER, headers: Fields | None = None
+    ) -> Self:
+        """Make a response that sends the client somewhere else.
+
+        Args:
+            location: A URI or a reference relative to the request's, such as
+                ``"/next"``. What may not stand in one is percent-encoded, as UTF-8.
+                It is not checked where it leads: one that a client has named may lead
+                to another host.
+            status: 301, 302, 303, 307 or 308. With 303 the client asks with GET, with
+                307 and 308 it repeats its request.
+            headers: More fields.
+
+        Raises:
+            TypeError, ValueError: The location or the status is none, or as for
+                :class:`Response`.
+
+        RFC 9110, section 15.4.
+        """
+        if not isinstance(location, str):
+            raise TypeError(f"location must be a str, not {type(location).__name__}")
+        if not location or any(char < " " or char == "\x7f" for char in location):
+            raise ValueError(
+                f"{location!r} is no location: it is empty or has a control character"
+            )
+        if status not in _REDIRECTIONS:
+            raise ValueError(
+                f"{status!r} is no status of a redirection: it must be one of "
+                f"{', '.join(map(str, _REDIRECTIONS))}"
+            )
+        encoded = quote(location, safe=_IN_A_URI, errors="surrogateescape")
+        return cls(b"", status, [("Location", encoded), *pairs(headers or ())])
 
     @classmethod
     def for_upgrade(
@@ -286,6 +358,77 @@ class Response:
             kept = tuple(field for field in fields if field[0].lower() != folded)
             self._change(kept)
         return len(kept) < len(fields)
+
+    def set_cookie(
+        self,
+        name: str,
+        value: str,
+        *,
+        max_age: int | None = None,
+        path: str | None = "/",
+        domain: str | None = None,
+        secure: bool = False,
+        httponly: bool = False,
+        samesite: str | None = "Lax",
+    ) -> None:
+        """Have the client keep a cookie; one of the same name and scope is replaced.
+
+        Args:
+            name: A token. ``__Secure-`` and ``__Host-`` in front have clients insist
+                on what they promise.
+            value: ASCII without blanks, commas, semicolons, backslashes and quotes,
+                but it may stand in a pair of those.
+            max_age: Seconds, after which it is forgotten; None: when the client ends.
+            path: Below which it is sent back; None: where the request was for.
+            domain: To whose hosts it is sent back; None: to this one alone.
+            secure: Only over TLS.
+            httponly: Not for scripts.
+            samesite: ``"Strict"``, ``"Lax"`` or ``"None"``, which needs ``secure``;
+                None says nothing.
+
+        Raises:
+            TypeError, ValueError: Clients would not take it.
+            StateError: The response has been used.
+
+        RFC 6265, section 4.1.
+
+        Example::
+
+            response.set_cookie("__Host-id", key, max_age=3600, secure=True)
+        """
+        self._put_cookie(
+            new_cookie(name, value, max_age, path, domain, secure, httponly, samesite)
+        )
+
+    def delete_cookie(
+        self,
+        name: str,
+        *,
+        path: str | None = "/",
+        domain: str | None = None,
+        secure: bool = False,
+        httponly: bool = False,
+        samesite: str | None = "Lax",
+    ) -> None:
+        """Have the client forget a cookie; path and domain as when it was set.
+
+        Raises:
+            TypeError, ValueError: There can be no such cookie.
+            StateError: The response has been used.
+
+        RFC 6265, section 3.1.
+        """
+        self._put_cookie(expired_cookie(name, path, domain, secure, httponly, samesite))
+
+    def _put_cookie(self, cookie: str) -> None:
+        """Add a Set-Cookie field in the place of one for the same cookie."""
+        with _lock:
+            kept = (
+                field
+                for field in self._head[0]
+                if field[0].lower() != "set-cookie" or not same_cookie(field[1], cookie)
+            )
+            self._change((*kept, sendable("Set-Cookie", cookie)))
 
     def _change(self, fields: tuple[Field, ...]) -> None:
         """Give it other fields, with the lock, unless it has been used."""
