@@ -59,9 +59,26 @@ class Limits:
     """How many at once from one address; 0: no limit. With ``threads=N`` each of the
     N counts by itself. Wraps ``MHD_OPTION_PER_IP_CONNECTION_LIMIT``."""
 
-    timeout: int = 60
-    """Seconds without activity until a connection is closed; 0: never. For upgraded
-    ones there is :attr:`idle_timeout`. Wraps ``MHD_OPTION_CONNECTION_TIMEOUT``."""
+    timeout: float = 60
+    """Seconds without a byte in either direction until a connection is closed; 0:
+    never. A client that does not read its response is such a one, too. libmicrohttpd
+    counts whole seconds, so the next one counts. For upgraded connections there is
+    :attr:`idle_timeout`. Wraps ``MHD_OPTION_CONNECTION_TIMEOUT``."""
+
+    header_timeout: float = 20
+    """Seconds that the header of a request may take; 0: for ever. They begin when the
+    connection does, a TLS handshake included, or at the first byte of a further
+    request; a tenth more may pass. Then the client gets 408 (over TLS nothing) and
+    the connection is closed."""
+
+    body_timeout: float = 20
+    """Seconds that the body of a request may take, and one more for each
+    :attr:`body_rate` bytes of it that have come; 0: for ever. Then it ends as a header
+    that took too long."""
+
+    body_rate: int = 500
+    """Bytes a second with which a body must come after :attr:`body_timeout`, on
+    average; 0: that is all the time there is."""
 
     memory: int = 16 * 1024
     """Bytes of memory for each connection, at least 1024. They bound the header of a
@@ -82,25 +99,24 @@ class Limits:
 
     def __post_init__(self) -> None:
         least = {"connections": 1, "upgraded": 1, "memory": 1024}
-        check_idle_timeout(self.idle_timeout, "Limits.idle_timeout")
-        check_idle_timeout(self.close_timeout, "Limits.close_timeout")
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name in ("idle_timeout", "close_timeout") or (
-                value is None and field.name == "connections"
-            ):
-                continue
-            if not isinstance(value, int) or isinstance(value, bool):
-                raise TypeError(f"Limits.{field.name} must be an int, not {value!r}")
-            if not least.get(field.name, 0) <= value < 2**31:
-                raise ValueError(
-                    f"Limits.{field.name} must be from {least.get(field.name, 0)} to "
-                    f"{2**31 - 1}, not {value}"
-                )
+            if field.name.endswith("timeout"):
+                check_seconds(value, f"Limits.{field.name}")
+            elif value is not None or field.name != "connections":
+                check_int(value, f"Limits.{field.name}", least.get(field.name, 0))
 
 
-def check_idle_timeout(value: object, name: str) -> None:
-    """Raise TypeError or ValueError unless it is a number of seconds to be idle."""
+def check_int(value: object, name: str, least: int) -> None:
+    """Raise TypeError or ValueError unless it is a number that C can count to."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an int, not {value!r}")
+    if not least <= value < 2**31:
+        raise ValueError(f"{name} must be from {least} to {2**31 - 1}, not {value}")
+
+
+def check_seconds(value: object, name: str) -> None:
+    """Raise TypeError or ValueError unless it is a number of seconds."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number of seconds, not {value!r}")
     if math.isnan(value) or not (value == 0 or 0.001 <= value < 2**31):

@@ -32,7 +32,7 @@ from pymhd._response_fields import (
 )
 from pymhd.errors import StateError
 from pymhd.headers import Headers, check_field, check_protocols, tokens
-from pymhd.limits import check_idle_timeout
+from pymhd.limits import check_seconds
 
 if TYPE_CHECKING:
     from pymhd._native._mhd import SharedResponsePtr
@@ -265,7 +265,7 @@ class Response:
         if run not in (None, "thread", "inline", "hub"):
             raise ValueError(f'run must be "thread", "inline" or "hub", not {run!r}')
         if idle_timeout is not None:
-            check_idle_timeout(idle_timeout, "idle_timeout")
+            check_seconds(idle_timeout, "idle_timeout")
         self = cls()
         self._along = False
         self._idle_timeout = idle_timeout

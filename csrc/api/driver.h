@@ -27,6 +27,9 @@ struct pymhd_settings
   unsigned int connections;
   unsigned int connections_per_ip;
   unsigned int timeout_seconds;
+  int64_t header_ms;            /* 0: for ever, as the next one */
+  int64_t body_ms;
+  int64_t body_rate;            /* bytes a second; 0: body_ms is all */
   size_t memory;
   size_t stack;
   size_t body;

@@ -68,16 +68,18 @@ log_add (char line[LOG_LINE_SIZE],
 }
 
 
-/* A line of our own: any thread. */
+/* Any thread. */
 void
-log_line (const char *format,
-          ...)
+log_at (char level,
+        const char *format,
+        ...)
 {
+  const char whose[] = { level, '\0' };
   char line[LOG_LINE_SIZE];
   va_list arguments;
 
   va_start (arguments, format);
-  log_add (line, "", format, arguments);
+  log_add (line, whose, format, arguments);
   va_end (arguments);
 }
 

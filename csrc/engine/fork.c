@@ -20,6 +20,7 @@ disown (struct pymhd_driver *driver)
   atomic_store (&driver->server.life.dead, true);
   driver_init_locks (driver);
   clients_forked (&driver->server);
+  leaving_forked (&driver->server);
   listening_forked (&driver->server.listening);
   driver_close_descriptors (driver);
 }

@@ -98,7 +98,8 @@ void
 pump_free (struct pymhd_driver *driver)
 {
   requests_free (&driver->requests);
-  (void) clients_tend (&driver->server);
+  (void) leaving_tend (&driver->server);
+  clients_free_gone (&driver->server);
   batch_free (&driver->server.batch);
 }
 
@@ -117,16 +118,18 @@ static void
 run (struct pymhd_driver *driver)
 {
   runs_begin (&driver->server.runs);
+  clients_time_out (&driver->server);
   if (config_selects (&driver->server.config))
     select_run (driver);
   else
     (void) MHD_run (driver->server.mhd);
-  if ( (NULL != driver->server.clients.hung_up) ||
-       (NULL != driver->server.clients.gone) )
-    (void) clients_tend (&driver->server);
+  (void) clients_tend (&driver->server);
   accept_again (&driver->server);
   response_drain ();
   runs_end (&driver->server.runs, driver->server.mhd);
+  if ( (driver->server.runs.unfinished) &&
+       (NULL != driver->server.clients.uploads) )
+    uploads_tend (&driver->server);
 }
 
 
@@ -160,6 +163,10 @@ wait_epoll (struct pymhd_driver *driver,
 {
   poller_wait (&driver->server.poller, timeout_ms);
   sessions_relay (&driver->sessions);
+  /* What epoll has told of them has been heard now. */
+  if ( (! config_calls_back (&driver->server.config)) &&
+       (NULL != driver->server.clients.gone) )
+    clients_free_gone (&driver->server);
 }
 
 

@@ -149,6 +149,12 @@ take_settings (struct pymhd_driver *driver,
   config->close_ms = settings->close_ms;
   config->quota = settings->quota;
   config->connection_limit = settings->connections;
+  config->memory = settings->memory;
+  config->timeout_ms = 1000 * (int64_t) settings->timeout_seconds;
+  config->header_ms = settings->header_ms;
+  config->body_ms = settings->body_ms;
+  config->body_rate = settings->body_rate;
+  deadline_open (&driver->server);
   driver->sessions.relays.per_connection = config_is_per_connection (config);
   driver->sessions.relays.close_ms = settings->close_ms;
   handshakes_open (&driver->server.handshakes, settings->priorities,

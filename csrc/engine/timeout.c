@@ -35,6 +35,14 @@ sooner (int64_t one,
 static int64_t
 patience_of_mhd (struct pymhd_driver *driver)
 {
+  struct server *const server = &driver->server;
+
+  /* Each look at their ends follows a run. */
+  if (NULL != server->clients.ending)
+  {
+    runs_again (&server->runs, 1);
+    return server->runs.unfinished ? 0 : 1;
+  }
   return sooner (runs_timeout (&driver->server.runs, driver->server.mhd),
                  accept_patience (&driver->server));
 }
@@ -45,6 +53,7 @@ static int64_t
 patience_beside_mhd (struct pymhd_driver *driver)
 {
   response_drain ();
+  clients_free_gone (&driver->server);
   return clients_tend (&driver->server) ? AGAIN_MS : -1;
 }
 
@@ -55,12 +64,15 @@ pump_patience (struct pymhd_driver *driver,
 {
   const int64_t sessions = sooner (sessions_linger (&driver->sessions),
                                    sessions_idle (&driver->sessions));
+  const int64_t clients = sooner (deadline_tend (&driver->server),
+                                  leaving_tend (&driver->server));
   const int64_t closing = hub_overdue (&driver->hub);
   const int64_t mhd = config_calls_back (&driver->server.config)
                       ? patience_beside_mhd (driver) : patience_of_mhd (driver);
 
   if (hub_is_ready (&driver->hub))
     return 0;
-  limit_ms = sooner (sooner (limit_ms, sooner (sessions, closing)), mhd);
+  limit_ms = sooner (sooner (limit_ms, sooner (sessions, closing)),
+                     sooner (clients, mhd));
   return (int) (limit_ms < INT_MAX ? limit_ms : INT_MAX);
 }

@@ -20,7 +20,9 @@
 #include "http/response.h"
 #include "http/response_cache.h"
 #include "mhd/batch.h"
+#include "mhd/client_state.h"
 #include "mhd/config.h"
+#include "mhd/log_mhd.h"
 #include "mhd/server.h"
 
 /* Requests that a pump keeps for the next ones, and how much memory of each. */
@@ -140,23 +142,12 @@ drop_answer (struct request *request)
 }
 
 
-/* MHD_OPTION_NOTIFY_COMPLETED.  After an upgrade libmicrohttpd holds its
-   connection mutex here (not in the mode "per-connection"): then only memory
-   is freed. */
+/* Nobody serves the request any more. */
 void
-request_completed (void *cls,
-                   struct MHD_Connection *connection,
-                   void **req_cls,
-                   enum MHD_RequestTerminationCode toe)
+request_forget (void *cls)
 {
-  struct request *const request = *req_cls;
+  struct request *const request = cls;
 
-  (void) cls;
-  (void) connection;
-  (void) toe;
-  if (NULL == request)
-    return;
-  *req_cls = NULL;
   leave_place (request);
   if ( (ASKED == request->phase) ||
        ( (ANSWERED == request->phase) &&
@@ -175,6 +166,53 @@ request_completed (void *cls,
   }
   end (request);
   unmake (request);
+}
+
+
+/* libmicrohttpd has given up, before it has sent a byte: the header of the response
+   has no room in the connection's memory, which the request's header shares. */
+static void
+say_too_large (const struct request *request,
+               struct MHD_Connection *connection)
+{
+  const union MHD_ConnectionInfo *const info
+    = MHD_get_connection_info (connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+  const size_t asked = NULL == info ? 0 : info->header_size;
+  const size_t answered = NULL == request->shared
+                          ? request->header_size
+                          : response_header_size (request->shared);
+
+  log_at (LOG_ERROR, "a response was not sent, the client got 500 instead: its header of about "
+             "%zu bytes and the request's of %zu have no room together in Limits.memory "
+             "(%zu)", answered, asked, request->requests->server->config.memory);
+  farewell (request->requests->server, request->client->fd, connection,
+            "500 Internal Server Error");
+}
+
+
+/* MHD_OPTION_NOTIFY_COMPLETED.  After an upgrade libmicrohttpd holds its
+   connection mutex here (not in the mode "per-connection"): then only memory
+   is freed. */
+void
+request_completed (void *cls,
+                   struct MHD_Connection *connection,
+                   void **req_cls,
+                   enum MHD_RequestTerminationCode toe)
+{
+  struct request *const request = *req_cls;
+  const bool too_large = log_took_header_failure ();
+
+  (void) cls;
+  if (NULL == request)
+    return;
+  *req_cls = NULL;
+  if ( (too_large) &&
+       (ANSWERED == request->phase) &&
+       (MHD_REQUEST_TERMINATED_COMPLETED_OK != toe) )
+    say_too_large (request, connection);
+  if (NULL != request->client)
+    client_is_free (request->requests->server, request->client);
+  request_forget (request);
 }
 
 
@@ -302,6 +340,7 @@ request_answer (struct requests *requests,
     return;
   }
   request->once_status = answer->status;
+  request->header_size = answer->fields_size;
   request->once = response_once (bytes,
                                  answer->body_size,
                                  bytes + answer->body_size,
@@ -339,6 +378,9 @@ request_upgraded (void *req_cls,
   request->has_place = false;
 
   end (request);
+  /* Its end is the session's, and comes under a lock of libmicrohttpd's. */
+  request->client->request = NULL;
+  request->client = NULL;
   free_body (request);
   free (request->head.at);
   request->head = (struct text) { 0 };

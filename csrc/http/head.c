@@ -191,8 +191,6 @@ learn (struct head *head,
     if (! is (value, "chunked"))
       head->coding_is_unknown = true;
   }
-  else if (is (name, "Expect"))
-    head->expects_continue = is (trimmed, "100-continue");
 }
 
 

@@ -38,7 +38,6 @@ struct head
   bool target_is_malformed;
   bool field_is_malformed;
   bool coding_is_unknown;       /* the body's end cannot be found */
-  bool expects_continue;
   struct layout
   {
     const char *next;           /* where the next line is to begin */

@@ -23,13 +23,39 @@
 #include "http/head.h"
 #include "http/response.h"
 #include "mhd/batch.h"
+#include "mhd/client_state.h"
 #include "mhd/config.h"
 #include "mhd/runs.h"
 #include "mhd/server.h"
 
-/* How much of a body that is too large is read and thrown away, so that the
-   client, which sends first and listens then, hears the 413. */
-#define DISCARD_LIMIT (UINT64_C (64) << 20)
+/* libmicrohttpd parses the arguments behind the question mark, and keeps a record of
+   each in the connection's memory.  We do not use them, and without this a request
+   could have only some hundred of them, and no answer if it has more.  It reads up to
+   the NUL that we put there; the string is in a buffer of the connection's. */
+static void
+hide_query (const char *uri,
+            size_t size)
+{
+  const char *const mark = memchr (uri, '?', size);
+
+  if ( (NULL != mark) &&
+       (mark + 1 < uri + size) )
+    ((char *) (uintptr_t) mark)[1] = '\0';
+}
+
+
+static bool
+begin (struct request *request,
+       const char *uri)
+{
+  request->received_at = uri;
+  request->target_size = strlen (uri);
+  /* head_read() adds the rest, and fails too where memory is short. */
+  if (! text_add (&request->head, uri, request->target_size))
+    return false;
+  hide_query (uri, request->target_size);
+  return true;
+}
 
 
 /* MHD_OPTION_URI_LOG_CALLBACK; no lock of libmicrohttpd's.  The raw target is
@@ -39,16 +65,18 @@ request_begin (void *cls,
                const char *uri,
                struct MHD_Connection *connection)
 {
-  struct request *const request = request_make (cls);
-  const char *const target = NULL == uri ? "" : uri;
+  struct requests *const requests = cls;
+  struct client *const client = client_of (connection);
+  struct request *const request = NULL == client ? NULL : request_make (requests);
 
   if (NULL == request)
     return NULL;
   early_begin (request, connection);
-  request->received_at = uri;
-  request->target_size = strlen (target);
-  /* head_read() adds the rest, and fails too where memory is short. */
-  if (! text_add (&request->head, target, request->target_size))
+  request->client = client;
+  client_takes (client, request, &request_forget);
+  (void) client_enters (requests->server, client, HEADER);
+  if ( (NULL != uri) &&
+       (! begin (request, uri)) )
     request->refusal = FAILED;
   return request;
 }
@@ -104,6 +132,7 @@ receive_head (struct request *request,
   if ( (REFUSALS != why) && (FAILED != why) )
   {
     request_refuse (request, why);
+    request->client->lingers = true;
     return request_reply (request, connection);
   }
   take_for_1_1 (version);
@@ -116,10 +145,15 @@ receive_head (struct request *request,
   request->body_at = head.layout.body;
   if (head.length > requests->server->config.body_limit)
     request_refuse (request, TOO_LARGE);
-  /* A client that asks before it sends is answered before it sends. */
-  if ( (REFUSALS != request->refusal) &&
-       (head.expects_continue) )
+  /* Nobody has to send a body that nobody will read. */
+  if ( (0 != head.length) ||
+       (0 != head.codings) )
+  {
+    if (REFUSALS == request->refusal)
+      return client_enters (requests->server, request->client, BODY) ? MHD_YES : MHD_NO;
+    request->client->lingers = true;
     return request_reply (request, connection);
+  }
   return MHD_YES;
 }
 
@@ -150,26 +184,35 @@ add_to_body (struct request *request,
 }
 
 
+/* In the middle of a body libmicrohttpd takes no response. */
+static enum MHD_Result
+refuse_body (struct request *request,
+             struct MHD_Connection *connection,
+             const char *status)
+{
+  if (! client_enters (request->requests->server, request->client, OURS))
+    return MHD_NO;
+  farewell (request->requests->server, request->client->fd, connection, status);
+  request->client->lingers = true;
+  return MHD_NO;
+}
+
+
 static enum MHD_Result
 receive_body (struct request *request,
+              struct MHD_Connection *connection,
               const char *data,
               size_t *size)
 {
   if (! begins_in_place (request, data))
-    request_refuse (request, BAD_REQUEST);
+    return refuse_body (request, connection, "400 Bad Request");
   request->body_at = NULL;
-  if ( (REFUSALS == request->refusal) &&
-       (*size > request->requests->server->config.body_limit - request->body.size) )
-    request_refuse (request, TOO_LARGE);
-  if ( (REFUSALS == request->refusal) &&
-       (! add_to_body (request, data, *size)) )
-    request_refuse (request, FAILED);
-  if (REFUSALS != request->refusal)
-  {
-    request->discarded += *size;
-    if (DISCARD_LIMIT < request->discarded)
-      return MHD_NO;
-  }
+  if (*size > request->requests->server->config.body_limit - request->body.size)
+    return refuse_body (request, connection, "413 Content Too Large");
+  if (! add_to_body (request, data, *size))
+    return refuse_body (request, connection, "500 Internal Server Error");
+  atomic_store_explicit (&request->client->received, request->body.size,
+                         memory_order_relaxed);
   *size = 0;
   return MHD_YES;
 }
@@ -252,7 +295,10 @@ request_access (void *cls,
   if (BEGUN == request->phase)
     return receive_head (request, connection, method, version);
   if (0 != *upload_data_size)
-    return receive_body (request, upload_data, upload_data_size);
+    return receive_body (request, connection, upload_data, upload_data_size);
+  if ( (RECEIVING == request->phase) &&
+       (! client_enters (request->requests->server, request->client, OURS)) )
+    return MHD_NO;
   if ( (RECEIVING == request->phase) &&
        (REFUSALS == request->refusal) )
   {

@@ -15,6 +15,7 @@
 #include "http/response.h"
 
 struct hub;
+struct client;
 struct pymhd_answer;
 struct pymhd_quota;
 struct pymhd_response;
@@ -27,17 +28,18 @@ enum phase { BEGUN, RECEIVING, ASKED, ANSWERED, ENDED };
 struct request
 {
   struct requests *requests;
+  struct client *client;        /* whose it is, until it is completed */
   int64_t token;                /* 0: Python does not know it */
   enum phase phase;
   enum refusal refusal;         /* what to answer without Python, or REFUSALS */
   struct pymhd_response *shared;        /* the answer: this or the next */
   struct MHD_Response *once;
   unsigned int once_status;
+  size_t header_size;           /* bytes of the answer's fields */
   bool has_place;               /* in the quota of upgrades */
   struct text head;             /* for Python; it begins with the target */
   struct text body;
   uint64_t length;              /* of the body, as the client says; 0: unknown */
-  uint64_t discarded;
   bool in_chunks;               /* its body, which may have a trailer */
   size_t target_size;
   const char *received_at;      /* the target, in libmicrohttpd's buffer */
@@ -129,6 +131,10 @@ request_refuse (struct request *request,
 /* A new request; NULL if memory is short. */
 struct request *
 request_make (struct requests *requests);
+
+/* Ends it: as request_completed(), where libmicrohttpd does not call that. */
+void
+request_forget (void *request);
 
 /* Queues the answer if it is there.  MHD_NO: the connection is to be closed. */
 enum MHD_Result

@@ -23,6 +23,7 @@ struct pymhd_response
   struct pymhd_response *next;
   atomic_uint references;
   unsigned int status;
+  size_t header_size;           /* bytes of its fields */
 };
 
 static _Atomic (struct pymhd_response *) graveyard;
@@ -47,7 +48,8 @@ static const struct
 /* Takes over mhd, also if it fails. */
 static struct pymhd_response *
 adopt (struct MHD_Response *mhd,
-       unsigned int status)
+       unsigned int status,
+       size_t fields_size)
 {
   struct pymhd_response *response;
 
@@ -59,7 +61,9 @@ adopt (struct MHD_Response *mhd,
     MHD_destroy_response (mhd);
     return NULL;
   }
-  *response = (struct pymhd_response) { .mhd = mhd, .status = status };
+  *response = (struct pymhd_response) {
+    .mhd = mhd, .status = status, .header_size = fields_size
+  };
   atomic_init (&response->references, 1);
   return response;
 }
@@ -162,7 +166,7 @@ pymhd_response_new (unsigned int status,
                     size_t fields_size)
 {
   return adopt (response_once (body, body_size, fields, fields_size),
-                status);
+                status, fields_size);
 }
 
 
@@ -176,7 +180,7 @@ pymhd_response_new_lent (unsigned int status,
 {
   return adopt (with_fields (lent_response (body, body_size),
                              fields, fields_size),
-                status);
+                status, fields_size);
 }
 
 
@@ -187,7 +191,7 @@ response_for_upgrade (MHD_UpgradeHandler handler,
 {
   return adopt (with_fields (MHD_create_response_for_upgrade (handler, NULL),
                              fields, fields_size),
-                MHD_HTTP_SWITCHING_PROTOCOLS);
+                MHD_HTTP_SWITCHING_PROTOCOLS, fields_size);
 }
 
 
@@ -257,6 +261,14 @@ response_refusal (enum refusal which)
                              strlen (body),
                              fields,
                              sizeof (fields) - (CROWDED == which ? 0 : retry_after));
+}
+
+
+/* The driver. */
+size_t
+response_header_size (const struct pymhd_response *response)
+{
+  return response->header_size;
 }
 
 

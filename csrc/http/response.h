@@ -49,6 +49,10 @@ enum MHD_Result
 response_queue (struct pymhd_response *response,
                 struct MHD_Connection *connection);
 
+/* About how many bytes its fields take. */
+size_t
+response_header_size (const struct pymhd_response *response);
+
 bool
 response_upgrades (const struct pymhd_response *response);
 

@@ -19,9 +19,11 @@
 
 #include "mhd/client.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/poller.h"
 #include "base/wakeup.h"
 #include "mhd/accept.h"
+#include "mhd/client_state.h"
 #include "mhd/config.h"
 #include "mhd/runs.h"
 #include "mhd/server.h"
@@ -32,31 +34,23 @@
 /* How long stop() waits for those that have had their end of input. */
 #define LEAVE_MS 1000
 
-/* One accepted connection, from NOTIFY_CONNECTION STARTED to CLOSED; then, where
-   clients are watched, it goes to gone_clients: epoll may just have told of it. */
-struct client
-{
-  struct watcher watcher;
-  struct server *server;
-  struct client *next;          /* of clients or of gone_clients */
-  struct client *previous;
-  struct client *next_hung_up;
-  int fd;
-  bool watched;                 /* guarded by the daemon's lock */
-  struct handshake *handshake;  /* NULL without TLS */
-  bool undescribed;             /* its TLS: it has not done its handshake */
-  char address[128];            /* "host port", "host port flow scope" or "";
-                                   over TLS "\tprotocol\tcipher" behind it */
-};
+/* How often it is said that a limit is reached. */
+#define SAY_AGAIN_MS 60000
+
+/* The context of a connection for which there was no memory. */
+static struct client nobody;
 
 
-static struct client *
+/* Whoever serves the connection. */
+struct client *
 client_of (struct MHD_Connection *connection)
 {
   const union MHD_ConnectionInfo *const info
     = MHD_get_connection_info (connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
-  return NULL == info ? NULL : info->socket_context;
+  struct client *const client = NULL == info ? NULL : info->socket_context;
+
+  return &nobody == client ? NULL : client;
 }
 
 
@@ -93,44 +87,64 @@ format_address (char *text,
 }
 
 
-/* The pump: epoll says that a client has ended its half. */
+/* The clients' lock is held. */
 static void
-client_hung_up (struct watcher *watcher,
-                uint32_t events)
+enter_list (struct server *server,
+            struct client *client)
 {
-  struct client *const client = (struct client *) watcher;
-  struct server *const server = client->server;
-
-  (void) events;
-  server->runs.ready = true;
-  (void) pthread_mutex_lock (&server->clients.lock);
-  if (client->watched)
-  {
-    client->next_hung_up = server->clients.hung_up;
-    server->clients.hung_up = client;
-  }
-  (void) pthread_mutex_unlock (&server->clients.lock);
+  client->next = NULL;
+  client->previous = server->clients.last;
+  if (NULL == client->previous)
+    server->clients.first = client;
+  else
+    client->previous->next = client;
+  server->clients.last = client;
 }
 
 
+/* The same. */
 static void
-client_begin (struct server *server,
-              struct MHD_Connection *connection,
-              void **socket_context)
+leave_list (struct server *server,
+            struct client *client)
 {
-  struct client *const client = malloc (sizeof (*client));
+  if (NULL == client->previous)
+    server->clients.first = client->next;
+  else
+    client->previous->next = client->next;
+  if (NULL == client->next)
+    server->clients.last = client->previous;
+  else
+    client->next->previous = client->previous;
+}
+
+
+void
+client_to_end (struct server *server,
+               struct client *client)
+{
+  leave_list (server, client);
+  enter_list (server, client);
+}
+
+
+static struct client *
+client_begin (struct server *server,
+              struct MHD_Connection *connection)
+{
+  struct client *const client = calloc (1, sizeof (*client));
   const union MHD_ConnectionInfo *info
     = MHD_get_connection_info (connection, MHD_CONNECTION_INFO_CONNECTION_FD);
   const int fd = NULL == info ? -1 : info->connect_fd;
+  bool wake;
 
-  *socket_context = client;
   if (NULL == client)
   {
     /* Nobody would hear of its end, so it ends now. */
     (void) shutdown (fd, SHUT_RDWR);
-    return;
+    return &nobody;
   }
   client->fd = fd;
+  client->connection = connection;
   info = MHD_get_connection_info (connection,
                                   MHD_CONNECTION_INFO_CLIENT_ADDRESS);
   format_address (client->address, sizeof (client->address),
@@ -147,47 +161,30 @@ client_begin (struct server *server,
     if (NULL == client->handshake)
       (void) shutdown (fd, SHUT_RDWR);
   }
-  client->previous = NULL;
   (void) pthread_mutex_lock (&server->clients.lock);
   /* With threads of libmicrohttpd's the pump may be told of it at once. */
   client->watched = (-1 != client->fd) &&
-                    (config_is_edge_triggered (&server->config)) &&
-                    (poller_watch (&server->poller, client->fd,
-                                   EPOLLRDHUP | EPOLLONESHOT, &client->watcher));
-  client->next = server->clients.first;
-  if (NULL != client->next)
-    client->next->previous = client;
-  server->clients.first = client;
+                    poller_watch (&server->poller, client->fd,
+                                  EPOLLRDHUP | EPOLLONESHOT, &client->watcher);
+  enter_list (server, client);
+  wake = deadline_begin (server, client) && config_calls_back (&server->config);
   (void) pthread_mutex_unlock (&server->clients.lock);
+  if (wake)
+    wakeup_signal (&server->wakeup);
+  return client;
 }
 
 
-/* The daemon's lock is held. */
-static void
-forget_end (struct server *server,
-            struct client *client)
-{
-  struct client **at = &server->clients.hung_up;
-
-  while ( (NULL != *at) &&
-          (client != *at) )
-    at = &(*at)->next_hung_up;
-  if (NULL != *at)
-    *at = client->next_hung_up;
-}
-
-
-/* The daemon's lock is held.  A close would not do: a fork may have a copy of the
+/* The clients' lock is held.  A close would not do: a fork may have a copy of the
    descriptor, and epoll would go on telling of it. */
 static void
 unwatch (struct server *server,
          struct client *client)
 {
-  if (! client->watched)
-    return;
+  if (client->watched)
+    poller_unwatch (&server->poller, client->fd);
   client->watched = false;
-  poller_unwatch (&server->poller, client->fd);
-  forget_end (server, client);
+  ends_remove (server, client);
 }
 
 
@@ -195,36 +192,43 @@ static void
 client_end (struct server *server,
             struct client *client)
 {
+  int unread = 0;
   bool wake;
 
-  if (NULL == client)
-    return;
   handshake_free (client->handshake);
+  if (NULL != client->request)
+    client->forget_request (client->request);
+  client->request = NULL;
+  uploads_remove (server, client);
+  if ( (client->lingers) ||
+       ( (CUT != atomic_load (&client->stage)) &&
+         (0 == ioctl (client->fd, FIONREAD, &unread)) &&
+         (0 < unread) ) )
+    leaving_begin (server, client->fd);
   (void) pthread_mutex_lock (&server->clients.lock);
   unwatch (server, client);
-  if (NULL != client->previous)
-    client->previous->next = client->next;
-  else
-    server->clients.first = client->next;
-  if (NULL != client->next)
-    client->next->previous = client->previous;
-  wake = config_calls_back (&server->config) && (NULL == server->clients.gone);
-  if (config_is_edge_triggered (&server->config))
-  {
-    client->next = server->clients.gone;
-    server->clients.gone = client;
-  }
+  leave_list (server, client);
+  /* The pump frees it, when it looks at others or is woken for this one. */
+  wake = (config_calls_back (&server->config)) &&
+         (0 == server->config.look_period_ms) &&
+         (NULL == server->clients.gone);
+  client->next = server->clients.gone;
+  server->clients.gone = client;
   (void) pthread_mutex_unlock (&server->clients.lock);
-  if (! config_is_edge_triggered (&server->config))
-    free (client);
-  else if (wake)
+  if (wake)
     wakeup_signal (&server->wakeup);
 }
 
 
-static void
-free_clients (struct client *client)
+void
+clients_free_gone (struct server *server)
 {
+  struct client *client;
+
+  (void) pthread_mutex_lock (&server->clients.lock);
+  client = server->clients.gone;
+  server->clients.gone = NULL;
+  (void) pthread_mutex_unlock (&server->clients.lock);
   while (NULL != client)
   {
     struct client *const next = client->next;
@@ -254,6 +258,24 @@ client_policy (void *cls,
 }
 
 
+/* The accepting thread: says, now and then, which limit keeps clients waiting. */
+static void
+say_limit (struct server *server)
+{
+  const int64_t now = monotonic_ms ();
+  int64_t said = atomic_load (&server->clients.limit_said_ms);
+
+  if ( (0 != said) &&
+       (now < said + SAY_AGAIN_MS) )
+    return;
+  if (atomic_compare_exchange_strong (&server->clients.limit_said_ms, &said, now))
+    log_at (LOG_WARNING,
+            "%u connections are open, as many as Limits.connections grants "
+                 "here: others wait, or are closed",
+                 server->config.connection_limit);
+}
+
+
 /* MHD_NotifyConnectionCallback: whichever thread accepts or cleans up; no lock
    of libmicrohttpd's. */
 void
@@ -263,21 +285,85 @@ client_notify (void *cls,
                enum MHD_ConnectionNotificationCode code)
 {
   struct server *const server = cls;
+  struct client *const client = *socket_context;
 
   if (MHD_CONNECTION_NOTIFY_STARTED == code)
   {
-    atomic_fetch_add (&server->counts.connections, 1);
-    client_begin (server, connection, socket_context);
+    if (server->config.connection_limit == atomic_fetch_add (&server->counts.connections, 1) + 1)
+      say_limit (server);
+    *socket_context = client_begin (server, connection);
     return;
   }
-  client_end (server, *socket_context);
   *socket_context = NULL;
+  /* 0.9.72 closes connections above the limit that it has never started. */
+  if (NULL == client)
+    return;
+  if (&nobody != client)
+    client_end (server, client);
   /* At its limit libmicrohttpd listens again only when it runs once more. */
   if (! config_calls_back (&server->config))
     runs_again (&server->runs, 1);
-  /* 0.9.72 closes connections above the limit that it has never started. */
-  if (0 != atomic_load (&server->counts.connections))
-    atomic_fetch_sub (&server->counts.connections, 1);
+  atomic_fetch_sub (&server->counts.connections, 1);
+}
+
+
+void
+client_takes (struct client *client,
+              void *request,
+              void (*forget) (void *request))
+{
+  if (NULL != client->request)
+    client->forget_request (client->request);
+  client->request = request;
+  client->forget_request = forget;
+}
+
+
+bool
+client_enters (struct server *server,
+               struct client *client,
+               enum stage stage)
+{
+  int before = atomic_load_explicit (&client->stage, memory_order_relaxed);
+
+  if (! config_calls_back (&server->config))
+  {
+    /* The same thread looks at it. */
+    if (CUT == before)
+      return false;
+    atomic_store_explicit (&client->stage, stage, memory_order_relaxed);
+    if (BODY == stage)
+      uploads_add (server, client);
+    else if (BODY == before)
+      uploads_remove (server, client);
+    return true;
+  }
+  while (CUT != before)
+    if (atomic_compare_exchange_weak (&client->stage, &before, stage))
+      return true;
+  return false;
+}
+
+
+void
+client_is_free (struct server *server,
+                struct client *client)
+{
+  client->request = NULL;
+  atomic_store_explicit (&client->received, 0, memory_order_relaxed);
+  atomic_store_explicit (&client->turn,
+                         1 + atomic_load_explicit (&client->turn,
+                                                   memory_order_relaxed),
+                         memory_order_relaxed);
+  (void) client_enters (server, client, KEPT);
+  if (! atomic_load (&client->hung_up))
+    return;
+  /* Libmicrohttpd goes on reading, and may not see the end. */
+  (void) pthread_mutex_lock (&server->clients.lock);
+  ends_add (server, client);
+  (void) pthread_mutex_unlock (&server->clients.lock);
+  if (config_calls_back (&server->config))
+    wakeup_signal (&server->wakeup);
 }
 
 
@@ -296,47 +382,12 @@ client_upgraded (struct server *server,
   if (handed_over)
   {
     client->watched = false;    /* what epoll tells until then is not heard */
-    forget_end (server, client);
+    ends_remove (server, client);
   }
   else
     unwatch (server, client);
   (void) pthread_mutex_unlock (&server->clients.lock);
   return handed_over;
-}
-
-
-/* libmicrohttpd watches edge-triggered and reads once: if the client's FIN came
-   along with its last bytes, it never learns of it, and the connection stays
-   until its timeout.  Once it has read everything, shutdown() makes the
-   descriptor ready for it once more; before, that would be lost, too.  The lock
-   keeps the descriptors from being closed meanwhile. */
-bool
-clients_tend (struct server *server)
-{
-  struct client **at = &server->clients.hung_up;
-  struct client *client;
-  struct client *gone;
-  bool again;
-  int unread;
-
-  (void) pthread_mutex_lock (&server->clients.lock);
-  while (NULL != (client = *at))
-  {
-    if ( (0 == ioctl (client->fd, FIONREAD, &unread)) &&
-         (0 < unread) )
-    {
-      at = &client->next_hung_up;
-      continue;
-    }
-    *at = client->next_hung_up;
-    (void) shutdown (client->fd, SHUT_RD);
-  }
-  again = NULL != server->clients.hung_up;
-  gone = server->clients.gone;
-  server->clients.gone = NULL;
-  (void) pthread_mutex_unlock (&server->clients.lock);
-  free_clients (gone);
-  return again;
 }
 
 

@@ -27,6 +27,12 @@ struct config
   enum driven driven;
   bool tls;
   bool client_ca;               /* clients must have a certificate */
+  size_t memory;                /* of a connection */
+  int64_t timeout_ms;           /* how long a client may be silent; 0: for ever */
+  int64_t header_ms;            /* how long a header may take, and a body, apart from */
+  int64_t body_ms;              /* a second for each body_rate bytes; 0: for ever */
+  int64_t body_rate;            /* 0: none */
+  int64_t look_period_ms;       /* how often a client is looked at; 0: never */
   size_t body_limit;
   unsigned int connection_limit;
   struct pymhd_quota *quota;    /* of upgrades; NULL: any number */

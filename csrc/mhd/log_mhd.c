@@ -15,7 +15,13 @@
 #include "mhd/server.h"
 #include "transport/handshake.h"
 
+/* At INFO; see base/log.h. */
+#define WHOSE "Ilibmicrohttpd: "
 #define NAP_NS (10 * 1000 * 1000)
+
+/* libmicrohttpd has no other way to say it, and says it on the thread on which the
+   completion of the request follows. */
+static _Thread_local bool header_failed;
 
 
 /* Without a descriptor to accept with, libmicrohttpd waits for the end of a
@@ -49,10 +55,22 @@ log_mhd (void *cls,
 
   if (handshake_has_failed (format))
     return;                     /* which has said more about it */
-  log_add (line, "libmicrohttpd: ", format, arguments);
+  log_add (line, WHOSE, format, arguments);
   (void) pthread_mutex_lock (&server->said.lock);
   (void) snprintf (server->said.line, LOG_LINE_SIZE, "%s",
-                   line + strlen ("libmicrohttpd: "));
+                   line + strlen (WHOSE));
   (void) pthread_mutex_unlock (&server->said.lock);
   note_short_descriptors (server, line);
+  if (NULL != strstr (line, "(failed to create response header)"))
+    header_failed = true;
+}
+
+
+bool
+log_took_header_failure (void)
+{
+  const bool failed = header_failed;
+
+  header_failed = false;
+  return failed;
 }

@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdbool.h>
 
 #include "base/log.h"
 
@@ -21,3 +22,8 @@ void
 log_mhd (void *cls,
          const char *format,
          va_list arguments);
+
+/* The driver: whether libmicrohttpd has said on this thread, since the last call, that
+   the header of a response did not fit. */
+bool
+log_took_header_failure (void);

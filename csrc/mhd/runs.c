@@ -35,6 +35,7 @@ runs_end (struct runs *runs,
 {
   MHD_UNSIGNED_LONG_LONG ms;
 
+  runs->count++;
   runs->unfinished = (MHD_YES == MHD_get_timeout (mhd, &ms)) &&
                      (0 == ms);
   if (! runs->unfinished)

@@ -17,6 +17,7 @@ struct runs
   bool unfinished;              /* it wants to run again at once */
   int in_vain;                  /* how many runs in a row brought Python nothing
                                    and left it unfinished */
+  unsigned int count;           /* how many there have been */
   int left;                     /* how many runs it needs for what has been closed */
 };
 

@@ -348,3 +348,15 @@ tls_say_last (struct MHD_Connection *connection,
   (void) gnutls_functions ()->record_send (session, text, size);
   (void) gnutls_functions ()->bye (session, GNUTLS_SHUT_WRITING);
 }
+
+
+void
+tls_say (struct MHD_Connection *connection,
+         const char *text,
+         size_t size)
+{
+  void *const session = session_of (connection);
+
+  if (NULL != session)
+    (void) gnutls_functions ()->record_send (session, text, size);
+}

@@ -100,3 +100,10 @@ tls_bye (struct tls *tls);
    libmicrohttpd still says a bye of its own, which nobody hears. */
 void
 tls_release (struct tls *tls);
+
+/* Whoever serves the connection, inside one of libmicrohttpd's callbacks: sends what
+   fits at once. */
+void
+tls_say (struct MHD_Connection *connection,
+         const char *text,
+         size_t size);

@@ -50,6 +50,9 @@ class Settings(NamedTuple):
     connections: int
     connections_per_ip: int
     timeout_seconds: int
+    header_ms: int
+    body_ms: int
+    body_rate: int
     memory: int
     stack: int
     body: int

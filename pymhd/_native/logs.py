@@ -152,11 +152,15 @@ def report_later(
     lib.pymhd_log_wake()
 
 
+# What the first character of a line of csrc's says (base/log.h).
+_LEVELS = {"I": logging.INFO, "W": logging.WARNING, "E": logging.ERROR}
+
+
 def _drain() -> None:
     line = ffi.new("char[]", LOG_LINE)
     while (size := lib.pymhd_log_next(line, LOG_LINE)) >= 0:
         text = copy_bytes(line, size).decode("utf-8", "replace")
-        log(logging.INFO, text)
+        log(_LEVELS[text[0]], text[1:])
     if dropped := lib.pymhd_log_dropped():
         log(logging.WARNING, f"{dropped} log lines of libmicrohttpd's were dropped")
     while waiting := _later.take():

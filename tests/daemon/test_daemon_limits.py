@@ -32,11 +32,12 @@ LIMITS = [
     "connections",
     "connections_per_ip",
     "upgraded",
-    "timeout",
     "memory",
     "body",
+    "body_rate",
     "output",
 ]
+TIMES = ["timeout", "header_timeout", "body_timeout", "idle_timeout", "close_timeout"]
 
 
 @pytest.mark.parametrize("name", LIMITS)
@@ -58,6 +59,21 @@ def test_a_limit_must_be_in_its_range(name: str, value: int) -> None:
         pymhd.Limits(**{name: value})
 
 
+@pytest.mark.parametrize("name", TIMES)
+def test_times_are_seconds_whole_or_not(name: str) -> None:
+    """And none is longer than C can count."""
+    value: Any
+    for value in (0, 1, 0.25, 2**31 - 1):
+        assert getattr(pymhd.Limits(**{name: value}), name) == value
+    wrong: Any
+    for wrong in ("1", True, [1], None):
+        with pytest.raises(TypeError, match=rf"Limits\.{name} must be a number of sec"):
+            pymhd.Limits(**{name: wrong})
+    for wrong in (-1, 0.0001, 2**31, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match=rf"Limits\.{name} must be 0 or from"):
+            pymhd.Limits(**{name: wrong})
+
+
 def test_limits_are_values() -> None:
     """Equal ones are equal, and none can be changed."""
     limits: Any = pymhd.Limits(body=5)
@@ -72,7 +88,14 @@ def test_the_extreme_limits_work(serve: Serve, mode: Mode) -> None:
     """The smallest and the largest that are accepted."""
     large = 2**31 - 1
     small = pymhd.Limits(connections=3, memory=1024, timeout=0, body=0)
-    huge = pymhd.Limits(timeout=large, body=large, connections_per_ip=large)
+    huge = pymhd.Limits(
+        timeout=large,
+        header_timeout=large,
+        body_timeout=large,
+        body_rate=large,
+        body=large,
+        connections_per_ip=large,
+    )
     for limits in (small, huge):
         assert ask(serve(hello, threads=mode, limits=limits)).endswith(b"hello")
 

@@ -75,7 +75,7 @@ def test_a_line_in_the_ring_cannot_break(
 ) -> None:
     """As any of libmicrohttpd's may be: it writes down what clients have sent."""
     caplog.set_level(logging.INFO, "pymhd")
-    lines = iter([b"a\n\x1b\xc2\x85\xe2\x80\xa8\xffb"])
+    lines = iter([b"Ia\n\x1b\xc2\x85\xe2\x80\xa8\xffb"])
 
     class Ring:
         def __getattr__(self, name: str) -> Any:

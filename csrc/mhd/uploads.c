@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Bodies that are on their way, where the pump drives libmicrohttpd.
+ *
+ * Before 1.0 a client that fills the memory of its connection with the line of a chunk
+ * that does not end stops libmicrohttpd reading from it, and makes it run at once, for
+ * ever.  It does not say whose fault it is, so while it wants to run at once a few of
+ * those that it may be are looked at after each run, in turn.  All on the pump's
+ * thread; no lock.
+ */
+#include <pthread.h>
+
+#include "mhd/client.h"
+#include "mhd/client_state.h"
+#include "mhd/server.h"
+
+#define LOOKS 16
+#define STRIKES 3
+
+
+/* A ring, of which server->clients.uploads is the next one to look at. */
+void
+uploads_add (struct server *server,
+             struct client *client)
+{
+  struct client *const first = server->clients.uploads;
+
+  if (NULL != client->next_upload)
+    return;
+  client->strikes = 0;
+  if (NULL == first)
+  {
+    client->next_upload = client->previous_upload = client;
+    server->clients.uploads = client;
+    return;
+  }
+  client->next_upload = first;
+  client->previous_upload = first->previous_upload;
+  first->previous_upload->next_upload = client;
+  first->previous_upload = client;
+}
+
+
+void
+uploads_remove (struct server *server,
+                struct client *client)
+{
+  if (NULL == client->next_upload)
+    return;
+  client->next_upload->previous_upload = client->previous_upload;
+  client->previous_upload->next_upload = client->next_upload;
+  if (client == server->clients.uploads)
+    server->clients.uploads = client == client->next_upload ? NULL : client->next_upload;
+  client->next_upload = client->previous_upload = NULL;
+}
+
+
+void
+uploads_tend (struct server *server)
+{
+  struct client *client = server->clients.uploads;
+  const struct client *const last = client->previous_upload;
+  bool more = true;
+  int left;
+
+  for (left = LOOKS; (more) && (0 < left); left--)
+  {
+    struct client *const next = client->next_upload;
+
+    more = last != client;
+    if (client->ending)
+      ;                         /* ends.c looks at it */
+    else if (! client_is_stuck (client))
+      client->strikes = 0;
+    else if (STRIKES < ++client->strikes)
+    {
+      (void) pthread_mutex_lock (&server->clients.lock);
+      client_cut (server, client, "400 Bad Request");
+      (void) pthread_mutex_unlock (&server->clients.lock);
+    }
+    server->clients.uploads = next;
+    client = next;
+  }
+}
