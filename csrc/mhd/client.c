@@ -201,7 +201,8 @@ client_end (struct server *server,
   client->request = NULL;
   uploads_remove (server, client);
   if ( (client->lingers) ||
-       ( (CUT != atomic_load (&client->stage)) &&
+       ( (! client->upgraded) &&
+         (CUT != atomic_load (&client->stage)) &&
          (0 == ioctl (client->fd, FIONREAD, &unread)) &&
          (0 < unread) ) )
     leaving_begin (server, client->fd);
@@ -377,6 +378,7 @@ client_upgraded (struct server *server,
 
   if (NULL == client)
     return false;
+  client->upgraded = true;
   (void) pthread_mutex_lock (&server->clients.lock);
   handed_over = hand_over && client->watched;
   if (handed_over)

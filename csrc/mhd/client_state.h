@@ -50,6 +50,7 @@ struct client
   bool said_end;                /* SHUT_RD has told libmicrohttpd of the end */
   struct handshake *handshake;  /* NULL without TLS */
   bool undescribed;             /* its TLS: it has not done its handshake */
+  bool upgraded;                /* its end is the session's business */
   bool lingers;                 /* it may be sending still when it is closed */
 
   /* Its request, from the first line to its completion, which libmicrohttpd does
