@@ -55,12 +55,12 @@ def take_in(
         if kind == _REQUEST:
             # As make_request() does it.
             request = new(Request)
-            request._text = text = texts[at:end]
+            request._head = text = texts[at:end]
             request._body = b""
             if body:  # a long one, which stays where csrc has gathered it
                 request._body = copy_bytes(ffi.cast("char *", body), body_size)
             elif body_size:
-                request._text = text[:-body_size]
+                request._head = text[:-body_size]
                 request._body = text[-body_size:]
             came(token)
             requests[token] = request

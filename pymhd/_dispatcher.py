@@ -12,8 +12,8 @@ from typing import cast
 
 from pymhd._native import logs
 from pymhd._native.library import lib
-from pymhd._sessions import Sessions, Target
 from pymhd._switch import Switch
+from pymhd._upgrade_threads import Target, UpgradeThreads
 from pymhd.handler import Handler
 from pymhd.request import Request
 from pymhd.response import Response
@@ -46,13 +46,13 @@ class Dispatcher:
     def __init__(
         self,
         handler: Handler,
-        sessions: Sessions,
+        threads: UpgradeThreads,
         report: Callable[..., None],
         abandoned: Callable[[Callable[..., None]], None],
         idle_timeout: float = 0,
     ) -> None:
         self.handler = handler
-        self._sessions = sessions
+        self._upgrade_threads = threads
         self.report = report
         self._tell_abandoned = abandoned
         self._idle_timeout = idle_timeout
@@ -84,7 +84,7 @@ class Dispatcher:
             self.report(f"the handler failed at {request!r}; it is answered 500", error)
             response = self._failure
         finally:
-            request._text = None
+            request._head = None
         return response
 
     def _switch(self, token: int, request: Request, response: Response) -> Response:
@@ -148,7 +148,7 @@ class Dispatcher:
 
     def _begin(self, target: Target, stream: Upgraded) -> None:
         try:
-            self._sessions.begin(target, stream)
+            self._upgrade_threads.begin(target, stream)
         except RuntimeError as error:  # no more threads, or the interpreter's end
             self.report(f"an upgraded connection was closed at once: {error}", None)
             stream.close()

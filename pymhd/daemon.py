@@ -28,7 +28,7 @@ from pymhd._engine.quota import Quota
 from pymhd._engine.signals import Interrupted, interrupting_signals
 from pymhd._native import logs
 from pymhd._native.library import lib
-from pymhd._sessions import Sessions
+from pymhd._upgrade_threads import UpgradeThreads
 from pymhd.errors import CallError, DaemonError, StartError, StateError
 from pymhd.handler import Handler, check_handler
 from pymhd.limits import Limits, default_connections
@@ -141,7 +141,7 @@ class Daemon(Loop):
         # What has ended one of the drivers, the first of these alone.
         self._failure: dict[str, BaseException] = {}
         self._drivers: list[Driver] = []
-        self._sessions = Sessions()
+        self._upgrade_threads = UpgradeThreads()
         self._quota = Quota(self._limits.upgraded)
 
     # --- start ---
@@ -222,7 +222,11 @@ class Daemon(Loop):
         mode = self._mode
         log = logs.report_later if mode.driver is OwnThreads else logs.report
         dispatcher = Dispatcher(
-            self._handler, self._sessions, log, self._quota.report, limits.idle_timeout
+            self._handler,
+            self._upgrade_threads,
+            log,
+            self._quota.report,
+            limits.idle_timeout,
         )
         settings = Settings(
             listen_fd=listening.fileno(),
@@ -337,12 +341,12 @@ class Daemon(Loop):
 
         Wraps ``MHD_stop_daemon``.
         """
-        patience = clamped(timeout)
+        seconds = clamped(timeout)
         if any(driver.runs_here() for driver in self._drivers):
-            self._put_off(patience)
+            self._put_off(seconds)
             return
-        deadline = time.monotonic() + patience
-        self._sessions.close_own()
+        deadline = time.monotonic() + seconds
+        self._upgrade_threads.close_own()
         with self._lock:
             if self._state is _State.NEW:
                 self._end(_State.STOPPED)
@@ -359,10 +363,10 @@ class Daemon(Loop):
                 self._stop(time.monotonic())
             raise
 
-    def _put_off(self, patience: float) -> None:
+    def _put_off(self, seconds: float) -> None:
         for driver in self._drivers:
             if isinstance(driver, External):
-                self._stop_after_run = patience
+                self._stop_after_run = seconds
                 driver.leave()
                 return
         raise StateError(
@@ -378,7 +382,7 @@ class Daemon(Loop):
             driver.begin_stop(deadline)
         margin = deadline + _STOP_MARGIN_SECONDS
         stuck = sum(not driver.join(margin) for driver in self._drivers)
-        sessions = self._sessions.join(margin)
+        sessions = self._upgrade_threads.join(margin)
         self._report(stuck, sessions)
         self._end(_State.FAILED if self._failure else _State.STOPPED)
 

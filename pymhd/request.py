@@ -65,9 +65,9 @@ class Request:
     pymhd makes these; they cannot be constructed.
     """
 
-    __slots__ = ("__weakref__", "_body", "_headers", "_lines", "_text")
+    __slots__ = ("__weakref__", "_body", "_head", "_headers", "_lines")
 
-    _text: bytes | None  # None: the request has ended
+    _head: bytes | None  # None: the request has ended
     _body: bytes | None  # None: this is the copy that an upgraded connection keeps
     _lines: list[str]  # once somebody has asked for them
     _headers: Headers  # the same
@@ -78,15 +78,15 @@ class Request:
     @staticmethod
     def _make(text: bytes, body: bytes | None) -> "Request":
         self = _new(Request)
-        self._text = text
+        self._head = text
         self._body = body
         return self
 
     def _copy(self) -> "Request":
-        return self._make(self._live_text(), self._body)
+        return self._make(self._live_head(), self._body)
 
-    def _live_text(self) -> bytes:
-        text = self._text
+    def _live_head(self) -> bytes:
+        text = self._head
         if text is None:
             raise StateError(
                 "this request has ended: its handler has returned; take what you need "
@@ -94,8 +94,8 @@ class Request:
             )
         return text
 
-    def _head(self) -> list[str]:
-        text = self._live_text()
+    def _split(self) -> list[str]:
+        text = self._live_head()
         try:
             return self._lines
         except AttributeError:
@@ -105,17 +105,17 @@ class Request:
     @property
     def method(self) -> str:
         """The method, as it was sent: ``GET``."""
-        return self._head()[METHOD]
+        return self._split()[METHOD]
 
     @property
     def target(self) -> str:
         """The request target, raw, as latin-1 text (RFC 9112, section 3.2)."""
-        return self._head()[TARGET]
+        return self._split()[TARGET]
 
     @property
     def path(self) -> str:
         """The path of the target, decoded: UTF-8 with ``surrogateescape``."""
-        target = self._head()[TARGET].partition("?")[0]
+        target = self._split()[TARGET].partition("?")[0]
         if not target.startswith("/") and "://" in target:
             # absolute-form, as a proxy sends it (RFC 9112, section 3.2.2)
             authority_and_path = target.partition("://")[2]
@@ -125,7 +125,7 @@ class Request:
     @property
     def query(self) -> Query:
         """The parameters of the target's query, decoded; several of a name are kept."""
-        text = self._head()[TARGET].partition("?")[2]
+        text = self._split()[TARGET].partition("?")[2]
         parts = (part.partition("=") for part in text.split("&") if part)
         return Query(
             (_decode_plus(name), _decode_plus(value)) for name, _, value in parts
@@ -134,20 +134,20 @@ class Request:
     @property
     def headers(self) -> Headers:
         """The header fields, in the order in which they came."""
-        if self._text is not None:
+        if self._head is not None:
             try:
                 return self._headers
             except AttributeError:  # they are asked for for the first time
                 pass
         # The text ends with a line break, so the last line is no field's.
-        fields = iter(self._head()[FIELDS:-1])
+        fields = iter(self._split()[FIELDS:-1])
         self._headers = Headers(zip(fields, fields, strict=True))
         return self._headers
 
     @property
     def version(self) -> str:
         """The version of HTTP: ``HTTP/1.1``."""
-        return self._head()[VERSION]
+        return self._split()[VERSION]
 
     @property
     def client(self) -> Address:
@@ -155,7 +155,7 @@ class Request:
 
         Over IPv4 it is an IPv4 address, also where the socket serves IPv6 as well.
         """
-        host, *numbers = self._head()[CLIENT].partition("\t")[0].split(" ")
+        host, *numbers = self._split()[CLIENT].partition("\t")[0].split(" ")
         match [int(number) for number in numbers]:
             case [port]:
                 return (host, port)
@@ -166,7 +166,7 @@ class Request:
     @property
     def tls(self) -> TLSInfo | None:
         """How the connection is encrypted; None without TLS."""
-        _, *words = self._head()[CLIENT].split("\t")
+        _, *words = self._split()[CLIENT].split("\t")
         if not words:
             return None
         version, cipher = words
@@ -179,7 +179,7 @@ class Request:
         Raises:
             StateError: The request has ended, or see :attr:`Upgraded.request`.
         """
-        self._live_text()
+        self._live_head()
         body = self._body
         if body is None:
             raise StateError(
@@ -210,7 +210,7 @@ class Request:
 
     def _chosen(self, protocols: list[str] | None) -> str | None:
         """Return the first of our protocols that the client offers; None: any."""
-        lines = self._head()
+        lines = self._split()
         if lines[VERSION] == "HTTP/1.0":
             return None
         names = [*map(str.lower, lines[FIELDS:-1:2])]
@@ -223,7 +223,7 @@ class Request:
         return _choose(connection, upgrade, mine)
 
     def __repr__(self) -> str:
-        if self._text is None:
+        if self._head is None:
             return "<pymhd.Request, ended>"
         return f"<pymhd.Request {self.method} {self.target!r}>"
 
@@ -240,4 +240,4 @@ def has_large_body(request: Request) -> bool:
 
 def without_body(request: Request) -> Request:
     """Return a copy that does not keep the body."""
-    return Request._make(request._live_text(), None)
+    return Request._make(request._live_head(), None)

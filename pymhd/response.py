@@ -509,8 +509,8 @@ class Response:
             if self._along:
                 pointer = lib.pymhd_response_new(self._status, body, *described)
             else:
-                lent = zero_copy.lend(body)
-                pointer = lib.pymhd_response_new_lent(self._status, lent, *described)
+                kept = zero_copy.keep(body)
+                pointer = lib.pymhd_response_new_lent(self._status, kept, *described)
             function = "MHD_create_response_from_buffer"
         return owned(check_ptr(pointer, function), lib.pymhd_response_unref)
 

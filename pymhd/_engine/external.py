@@ -132,7 +132,7 @@ class External(Pump):
     def _run_once(self, timeout: float) -> bool:
         self._leave = False
         deadline = time.monotonic() + timeout
-        while not (count := self._turn(_patience_ms(deadline))):
+        while not (count := self._turn(_timeout_ms(deadline))):
             # stop() may have come before _leave was cleared.
             if self._is_behind() or self._leave or self._stopping:
                 break
@@ -262,7 +262,7 @@ class External(Pump):
         self._answers.append(pack_built(token, self._unavailable))
 
 
-def _patience_ms(deadline: float) -> int:
+def _timeout_ms(deadline: float) -> int:
     left = min(max(0.0, deadline - time.monotonic()), _WAIT_SECONDS)
     if threading.current_thread() is threading.main_thread():
         left = min(left, SIGNAL_SECONDS)  # a signal may have come just before

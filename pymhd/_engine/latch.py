@@ -86,7 +86,7 @@ class Latch:
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         try:
             while not self.is_open:
-                if self._lock.acquire(timeout=self._patience(deadline)):
+                if self._lock.acquire(timeout=self._left(deadline)):
                     self._pass_on()
                 elif time.monotonic() >= deadline:
                     return self.is_open
@@ -98,7 +98,7 @@ class Latch:
         return True
 
     @staticmethod
-    def _patience(deadline: float) -> float:
+    def _left(deadline: float) -> float:
         left = min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX)
         if threading.current_thread() is threading.main_thread():
             # A signal that comes just before the lock blocks does not interrupt it:

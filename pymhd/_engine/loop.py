@@ -51,8 +51,8 @@ class Loop:
         external = self._external()
         going = external is not None and external.run(seconds)
         if self._stop_after_run is not None:
-            patience, self._stop_after_run = self._stop_after_run, None
-            self.stop(patience)
+            seconds, self._stop_after_run = self._stop_after_run, None
+            self.stop(seconds)
             return False
         return going
 

@@ -54,7 +54,7 @@ class Hub(Output):
         self._switching = switching
         self.report = logs.report
         self._arena: Any = None
-        # By place: who takes what comes.
+        # By connection: who takes what comes.
         self._receivers: list[Callable[[bytes], object]] = []
         # Events of the batch, and how many have not been dealt with.
         self._events: Iterator[Event] = iter(())
@@ -138,14 +138,14 @@ class Hub(Output):
 
     def _deal_with(self, events: Iterator[Event]) -> None:
         receivers, arena = self._receivers, self._arena
-        for kind, place, first, second in events:
+        for kind, connection, first, second in events:
             if kind:  # anything but PYMHD_HUB_DATA
-                self._handle(kind, place, first, second)
+                self._handle(kind, connection, first, second)
                 continue
             try:
-                receivers[place](arena[first:second])
+                receivers[connection](arena[first:second])
             except BaseException as error:
-                self._fail(self._transports[place], "data_received", error)
+                self._fail(self._transports[connection], "data_received", error)
 
     def _fetch(self) -> None:
         batch = self._batch
@@ -157,16 +157,16 @@ class Hub(Output):
         self._events = cast("Iterator[Event]", HUB_EVENT.iter_unpack(self._copy))
         self._left = count
 
-    def _handle(self, kind: int, place: int, first: int, second: int) -> None:
+    def _handle(self, kind: int, connection: int, first: int, second: int) -> None:
         if kind == lib.PYMHD_HUB_MADE:
-            self._make(place, first, second)
+            self._make(connection, first, second)
             return
-        transport = self._transports[place]
+        transport = self._transports[connection]
         if kind == lib.PYMHD_HUB_LOST:
             if second and transport is not None:
                 transport._cut = reason(second, self.output_limit)
             error = OSError(first, _strerror(first)) if first else None
-            self._lose(transport, place, error)
+            self._lose(transport, connection, error)
         elif transport is None:
             return
         elif kind == lib.PYMHD_HUB_DRAINED:
@@ -176,23 +176,23 @@ class Hub(Output):
         elif not transport._closing:
             self.receive(transport, b"")
 
-    def _make(self, place: int, token: int, session: int) -> None:
-        self._reserve(place)
+    def _make(self, connection: int, token: int, session: int) -> None:
+        self._reserve(connection)
         try:
             switch = self._switching.switched(token)
             switch.limit(session)
             transport = Transport._make(
-                self, place, session, switch.request, switch.protocol
+                self, connection, session, switch.request, switch.protocol
             )
         except BaseException as error:
             self.report("an upgraded connection was closed at once", error)
-            lib.pymhd_hub_close(self.pointer, place, 1)
+            lib.pymhd_hub_close(self.pointer, connection, 1)
             return
-        self._transports[place] = transport
+        self._transports[connection] = transport
         try:
             factory = cast("Callable[[], object]", switch.target)
             protocol = factory()
-            self._receivers[place] = receiver(transport, protocol)
+            self._receivers[connection] = receiver(transport, protocol)
         except BaseException as error:
             self._fail(transport, logs.name_of(switch.target), error)
             return
@@ -200,10 +200,10 @@ class Hub(Output):
         self.call(transport, "connection_made", transport)
         transport._give_up_body()
 
-    def _reserve(self, place: int) -> None:
-        while len(self._transports) <= place:
+    def _reserve(self, connection: int) -> None:
+        while len(self._transports) <= connection:
             self._transports.append(None)
-        while len(self._receivers) <= place:
+        while len(self._receivers) <= connection:
             self._receivers.append(ignore)
 
     def call(self, transport: Transport, method: str, *args: object) -> object:
@@ -233,11 +233,11 @@ class Hub(Output):
             transport.close()
 
     def _lose(
-        self, transport: Transport | None, place: int, error: BaseException | None
+        self, transport: Transport | None, connection: int, error: BaseException | None
     ) -> None:
-        self._transports[place] = None
-        self._receivers[place] = ignore
-        self._released.append(place)
+        self._transports[connection] = None
+        self._receivers[connection] = ignore
+        self._released.append(connection)
         if transport is not None:
             transport._end()
             if transport._cut is not None:
@@ -258,13 +258,13 @@ class Hub(Output):
 
         That one gives an order, too.
         """
-        if threading.get_ident() == self.thread and transport._place >= 0:
+        if threading.get_ident() == self.thread and transport._connection >= 0:
             try:
                 takes = receiver(transport, transport._protocol)
             except BaseException as error:
                 self._fail(transport, "data_received", error)
             else:
-                self._receivers[transport._place] = takes
+                self._receivers[transport._connection] = takes
 
     # --- ends ---
 
@@ -280,14 +280,14 @@ class Hub(Output):
         if left == before:
             return
         at = len(self._copy) - (left + 1) * HUB_EVENT.size
-        kind, place, token, _ = HUB_EVENT.unpack_from(self._copy, at)
+        kind, connection, token, _ = HUB_EVENT.unpack_from(self._copy, at)
         if kind == lib.PYMHD_HUB_LOST:
-            if place not in self._released:
-                self._lose(self._transports[place], place, None)
+            if connection not in self._released:
+                self._lose(self._transports[connection], connection, None)
         elif kind == lib.PYMHD_HUB_MADE:
-            self._reserve(place)
+            self._reserve(connection)
             self._switching.abandoned(token)
-            lib.pymhd_hub_close(self.pointer, place, 1)
+            lib.pymhd_hub_close(self.pointer, connection, 1)
 
     def abort_all(self) -> None:
         """Abort all connections, unless nothing was under way.
@@ -300,11 +300,11 @@ class Hub(Output):
         self.out.clear()
         self._crossed.clear()
         self._resumed.clear()
-        for place, transport in enumerate(self._transports):
+        for connection, transport in enumerate(self._transports):
             if transport is not None:
                 transport._closing = transport._mute = True
-                self._receivers[place] = ignore
-                lib.pymhd_hub_close(self.pointer, place, 1)
+                self._receivers[connection] = ignore
+                lib.pymhd_hub_close(self.pointer, connection, 1)
 
     def close_all(self) -> None:
         """Close those that have had their time to say goodbye."""
@@ -317,10 +317,10 @@ class Hub(Output):
         self._ended = True
         self.out.clear()
         self._events = iter(())
-        for place, transport in enumerate(self._transports):
+        for connection, transport in enumerate(self._transports):
             if transport is not None:
                 error = ConnectionAbortedError("the daemon has been stopped")
-                self._lose(transport, place, error)
+                self._lose(transport, connection, error)
         self.out.clear()
 
     def forked(self) -> None:

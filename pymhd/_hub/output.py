@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Output"]
 
-# The place of what is to be done rather than sent.
+# The connection of what is to be done rather than sent.
 _ORDER = -2
 
 
@@ -30,7 +30,7 @@ class _Order:
     """Something to do, among the writes."""
 
     __slots__ = ("_queued", "run")  # the former is not looked at
-    _place = _ORDER
+    _connection = _ORDER
 
     def __init__(self, run: Callable[[], None]) -> None:
         self.run = run
@@ -59,7 +59,7 @@ class Output:
         # It lives in the driver, which the line above keeps.
         self.pointer = lib.pymhd_driver_hub(driver)
         self._batch: Any = self.pointer
-        # By place: the connection's number in csrc.
+        # By connection: the connection's number in csrc.
         self._transports: list[Transport | None] = []
         # Whose protocols are to be told, when what was put out has been sent.
         self._crossed: deque[Transport] = deque()
@@ -98,31 +98,31 @@ class Output:
                 self.tell_crossed(0)
 
     def _carry_out(self, target: Any, data: bytes) -> None:
-        place = target._place
-        if place == _ORDER:
+        connection = target._connection
+        if connection == _ORDER:
             target.run()
         else:
             target._queued = 0
-            self.note(lib.pymhd_hub_send(self.pointer, place, data, len(data)))
+            self.note(lib.pymhd_hub_send(self.pointer, connection, data, len(data)))
 
     def _carry_all_out(self, targets: list[Any], parts: list[bytes]) -> None:
-        places = [target._place for target in targets]
-        if _ORDER in places:
+        connections = [target._connection for target in targets]
+        if _ORDER in connections:
             for target, data in zip(targets, parts, strict=True):
                 self._carry_out(target, data)
             return
         for target in targets:
             target._queued = 0
         sizes = [len(part) for part in parts]
-        data, count = b"".join(parts), len(places)
-        self.note(lib.pymhd_hub_write(self.pointer, places, sizes, count, data))
+        data, count = b"".join(parts), len(connections)
+        self.note(lib.pymhd_hub_write(self.pointer, connections, sizes, count, data))
 
     def note(self, crossed: int) -> None:
         """Remember who is above the high water mark: the first of the batch's list."""
         if crossed:
-            places = ffi.unpack(self._batch.crossed, crossed)
-            for place in cast("list[int]", places):
-                transport = self._transports[place]
+            connections = ffi.unpack(self._batch.crossed, crossed)
+            for connection in cast("list[int]", connections):
+                transport = self._transports[connection]
                 if transport is not None:
                     self._crossed.append(transport)
 
@@ -134,11 +134,11 @@ class Output:
 
     def broadcast(self, transports: list[Transport], data: bytes) -> None:
         """Send the same to many."""
-        places = [transport._place for transport in transports]
+        connections = [transport._connection for transport in transports]
         for transport in transports:
             transport._queued = 0
-        pointer, count = self.pointer, len(places)
-        self.note(lib.pymhd_hub_broadcast(pointer, places, count, data, len(data)))
+        pointer, count = self.pointer, len(connections)
+        self.note(lib.pymhd_hub_broadcast(pointer, connections, count, data, len(data)))
 
     # --- any thread ---
 
@@ -184,4 +184,4 @@ class Output:
     def size_of(self, transport: Transport) -> int:
         """Return how many bytes of a transport's wait to be sent."""
         size = transport._queued if self.out else 0
-        return size + lib.pymhd_hub_buffered(self.pointer, transport._place)
+        return size + lib.pymhd_hub_buffered(self.pointer, transport._connection)

@@ -97,6 +97,7 @@ class Transport:
     __slots__ = (
         "__weakref__",
         "_closing",
+        "_connection",
         "_cut",
         "_error",
         "_held",
@@ -105,7 +106,6 @@ class Transport:
         "_limits",
         "_mute",
         "_paused",
-        "_place",
         "_protocol",
         "_queued",
         "_request",
@@ -117,7 +117,7 @@ class Transport:
 
     _hub: Carrier
     # Its number in the hub's lists; GONE after the end. The hub's thread changes it.
-    _place: int
+    _connection: int
     _session: int
     _protocol: Any
     _request: "Request"
@@ -147,11 +147,16 @@ class Transport:
 
     @classmethod
     def _make(
-        cls, hub: Carrier, place: int, session: int, request: "Request", switched: str
+        cls,
+        hub: Carrier,
+        connection: int,
+        session: int,
+        request: "Request",
+        switched: str,
     ) -> Self:
         self = cls.__new__(cls)
         self._hub = hub
-        self._place = place
+        self._connection = connection
         self._session = session
         self._protocol = _NOBODY
         self._request = request
@@ -184,7 +189,7 @@ class Transport:
         hub = self._hub
         size = len(data)
         if size >= COLLECTED and not hub.out and get_ident() == hub.thread:
-            if _send(hub.pointer, self._place, data, size):
+            if _send(hub.pointer, self._connection, data, size):
                 hub.tell_crossed(1)
         elif size:
             hub.out.extend((self, data))
@@ -203,7 +208,7 @@ class Transport:
             return bytes(data)
         if not self._closing:
             raise RuntimeError("write() was called after write_eof()")
-        if self._place == GONE:
+        if self._connection == GONE:
             self._ignored += 1
             if self._ignored == _WARN_AT:
                 logs.log(
@@ -379,13 +384,13 @@ class Transport:
         return sock.fileno()
 
     def _socket(self) -> socket.socket | None:
-        if not self._sockets and self._place != GONE:
+        if not self._sockets and self._connection != GONE:
             fd = lib.pymhd_session_dup(self._session)
             if fd < 0:
                 return None
             self._sockets.append(socket.socket(fileno=fd))
             # The hub may have ended it meanwhile, without seeing our socket.
-            if self._place == GONE:
+            if self._connection == GONE:
                 self._drop_sockets()
         with contextlib.suppress(IndexError):
             return self._sockets[0]
@@ -401,7 +406,7 @@ class Transport:
 
     def __repr__(self) -> str:
         state = "closing" if self._closing else "open"
-        if self._place == GONE:
+        if self._connection == GONE:
             state = "ended"
         return f"<pymhd.Transport {self._switched} {state}>"
 
@@ -415,17 +420,17 @@ class Transport:
             self._request = without_body(request)
 
     def _shut(self) -> None:
-        lib.pymhd_hub_shut(self._hub.pointer, self._place)
+        lib.pymhd_hub_shut(self._hub.pointer, self._connection)
 
     def _set_limits(self) -> None:
         high, low = self._limits
-        if lib.pymhd_hub_limits(self._hub.pointer, self._place, high, low):
+        if lib.pymhd_hub_limits(self._hub.pointer, self._connection, high, low):
             self._hub.note(1)
 
     def _pause(self) -> None:
         if self._paused:  # else another thread's resume_reading() counts
             self._hub.turn(self)
-            lib.pymhd_hub_pause(self._hub.pointer, self._place, 1)
+            lib.pymhd_hub_pause(self._hub.pointer, self._connection, 1)
 
     def _turn(self) -> None:
         self._hub.turn(self)
@@ -435,7 +440,7 @@ class Transport:
             self._hub.resume(self)
         elif self.is_reading():
             self._hub.turn(self)
-            lib.pymhd_hub_pause(self._hub.pointer, self._place, 0)
+            lib.pymhd_hub_pause(self._hub.pointer, self._connection, 0)
 
     def _take_held(self) -> None:
         if self.is_reading() and (held := self._held) is not None:
@@ -447,17 +452,17 @@ class Transport:
         self._held = data
 
     def _end(self) -> None:
-        self._place = GONE
+        self._connection = GONE
         self._closing = self._mute = True
         self._held = None
         if self._sockets:
             self._drop_sockets()
 
     def _close(self) -> None:
-        lib.pymhd_hub_close(self._hub.pointer, self._place, 0)
+        lib.pymhd_hub_close(self._hub.pointer, self._connection, 0)
 
     def _abort(self) -> None:
-        lib.pymhd_hub_close(self._hub.pointer, self._place, 1)
+        lib.pymhd_hub_close(self._hub.pointer, self._connection, 1)
 
 
 def broadcast(transports: Iterable[Transport], data: "ReadableBuffer") -> None:

@@ -45,7 +45,7 @@ PYTHON_FLOORS: Floors = (
     ("_hub",),
     # What a handler gives back.
     ("protocol", "response"),
-    ("handler", "_sessions", "_batch"),
+    ("handler", "_upgrade_threads", "_batch"),
     # From a request to its handler and back.
     ("_dispatcher",),
     # Who runs libmicrohttpd.

@@ -12,14 +12,14 @@ from pymhd._native import logs
 from pymhd._native.process import end_in_child
 from pymhd.upgrade import Upgraded
 
-__all__ = ["Sessions", "Target"]
+__all__ = ["Target", "UpgradeThreads"]
 
 Target = Callable[[Upgraded], object]
 
 _numbers = itertools.count(1)
 
 
-class Sessions:
+class UpgradeThreads:
     """The session threads of one daemon."""
 
     def __init__(self) -> None:
