@@ -53,11 +53,11 @@ def take_in(
     at = 0
     for kind, token, end, body, body_size in EVENT.iter_unpack(events):
         if kind == _REQUEST:
-            # As make_request() does it.
+            # This is make_request(), written out.
             request = new(Request)
             request._head = text = texts[at:end]
             request._body = b""
-            if body:  # a long one, which stays where csrc has gathered it
+            if body:  # the address of a long body, which is not in the batch's text
                 request._body = copy_bytes(ffi.cast("char *", body), body_size)
             elif body_size:
                 request._head = text[:-body_size]
@@ -89,7 +89,8 @@ def answer(
     requests, take, come_up = waiting.requests, waiting.requests.pop, order.popleft
     until = now() + seconds
     while requests:
-        # In this order, since a signal handler may raise anywhere.
+        # A signal handler may raise between any two lines. In this order a request is
+        # lost at worst, and never handled twice.
         token = order[0]
         request = take(token, None)
         come_up()
@@ -102,7 +103,7 @@ def answer(
             answers.append(pack_answer(token, address, 0, 0, 0))
         else:
             body, fields = response._body, response._head[1]
-            if fields is None:  # another thread tries to change them, too late
+            if fields is None:  # another thread is about to fail to change them
                 fields = response._fields_for_csrc()
             status, size = response._status, len(body)
             head = pack_answer(token, 0, status, size, len(fields))

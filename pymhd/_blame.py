@@ -16,7 +16,7 @@ __all__ = ["is_marked", "mark"]
 
 _MARK = "_pymhd_session"
 _KINDS = (ConnectionError, TimeoutError, EOFError, StreamClosedError)
-# What a peer or the network does to a connection and Python gives no class of its own.
+# Ends of a connection for which Python has no subclass of OSError.
 _ENDS = {
     errno.ENOTCONN,
     errno.EHOSTUNREACH,

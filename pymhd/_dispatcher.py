@@ -68,13 +68,15 @@ class Dispatcher:
         handler = self.handler
         try:
             response = handler(request)
-            if type(response) is not Response:  # which is final
+            if type(response) is not Response:  # it is final: there are no subclasses
                 raise TypeError(
                     f"the handler returned {type(response).__name__}; it must return "
                     "a pymhd.Response"
                 )
             if response._address is None and response._along:
-                response._address = 0  # frozen; it goes along with its answer
+                # From now on it is frozen. The pump packs it into its answer, so it
+                # needs no object in C.
+                response._address = 0
             else:
                 if not response._address:
                     response._pointer()
@@ -142,14 +144,14 @@ class Dispatcher:
     @staticmethod
     def refuse(session: int, fd: int) -> None:
         """Close an upgraded connection that nobody will serve."""
-        with contextlib.suppress(OSError):  # a socket object may have closed it
+        with contextlib.suppress(OSError):  # a failed Upgraded may have closed it
             os.close(fd)
         lib.pymhd_session_close(session)
 
     def _begin(self, target: Target, stream: Upgraded) -> None:
         try:
             self._upgrade_threads.begin(target, stream)
-        except RuntimeError as error:  # no more threads, or the interpreter's end
+        except RuntimeError as error:  # no thread can be had, or the interpreter ends
             self.report(f"an upgraded connection was closed at once: {error}", None)
             stream.close()
 

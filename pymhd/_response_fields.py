@@ -28,17 +28,18 @@ __all__ = [
 Field: TypeAlias = tuple[str, str]
 Fields: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 
-# The fields, and these as csrc takes them, if that has been found out.
+# The fields, and the same packed for csrc; None until they have been packed.
 Head: TypeAlias = tuple[tuple[Field, ...], bytes | None]
 
-# What was given, as a dict, and what came of it.
+# A dict that was given as headers, and what was prepared from it.
 Known: TypeAlias = tuple[dict[str, str], Head]
-# The same by what was given before, for bytes and for text.
+# What was prepared for the headers of earlier responses, by these, for a body of bytes
+# and for one of text.
 _prepared: tuple[dict[tuple[Field, ...], Known], ...] = {}, {}
 _KEPT = 256
 
 _BY_LIBMICROHTTPD = {"content-length", "transfer-encoding"}
-# libmicrohttpd before 0.9.74 refuses a tab, and a space means the same.
+# libmicrohttpd before 0.9.74 refuses a tab in a value; a space has the same meaning.
 _NO_TABS = lib.pymhd_header_version() < packed_version("0.9.74")
 
 
@@ -90,7 +91,7 @@ def prepare(headers: Fields, text: bool) -> Head:
 def _known(given: tuple[Field, ...], text: bool) -> Known:
     try:
         return _prepared[text][given]
-    except (KeyError, TypeError):  # not yet, or something that is not even hashable
+    except (KeyError, TypeError):  # not prepared yet, or not hashable
         return _prepare(given, text)
 
 
@@ -98,7 +99,7 @@ def _prepare(given: tuple[Field, ...], text: bool) -> Known:
     fields = tuple(
         sendable(name, value)
         if isinstance(name, str) and isinstance(value, str)
-        else check_field(name, value)  # which says what is wrong
+        else check_field(name, value)  # raises, and says what is wrong
         for name, value in given
     )
     if text and not any(name.lower() == "content-type" for name, _ in fields):
@@ -125,5 +126,6 @@ def block(fields: tuple[Field, ...], switching: bool = False) -> bytes:
 _TEXT: tuple[Field, ...] = (("Content-Type", "text/plain; charset=utf-8"),)
 PLAIN: Head = (), b""
 PLAIN_TEXT: Head = _TEXT, block(_TEXT)
-# The dict that was given last, for bytes and for text: mostly it is the next one, too.
+# The dict that was given last, for a body of bytes and for one of text: a program
+# mostly has the same headers for one response after the other.
 _last: list[Known] = [({}, PLAIN), ({}, PLAIN_TEXT)]

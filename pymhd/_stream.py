@@ -24,9 +24,11 @@ from pymhd.request import Request, has_large_body, without_body
 
 __all__ = ["Stream", "forked"]
 
-# How often this process has been forked: what is older is a parent's.
+# Which child this process is: a stream that was made under a lower number belongs to
+# the parent.
 _forks = 0
-# Guards the taking over of those; reentrant, for signal handlers.
+# Held while a child takes over a stream of its parent; reentrant, since a signal
+# handler may interrupt who holds it.
 _lock = threading.RLock()
 
 
@@ -80,8 +82,8 @@ class Stream:
     _session: int
     _early: bytes
     _request: Request
-    # It has a large body; once that is not ours to keep any more, the whole request
-    # as others hold it.
+    # Whether the request has a large body that we keep; and, once we keep it no longer,
+    # the whole request, if the program still holds it.
     _large: bool
     _whole: "weakref.ref[Request] | None"
     _protocol: str
@@ -161,7 +163,7 @@ class Stream:
                 self._users, self._lock = 0, threading.RLock()
                 self._limited = self._touches = False
                 self._session = 0  # the child gives the parent's numbers to its own
-                self._born = _forks  # last: now other threads go on
+                self._born = _forks  # last, since it lets other threads use the rest
 
     def _check_open(self) -> None:
         if self._closed:
@@ -215,7 +217,7 @@ class Stream:
             self._users -= 1
             last = self._closed and not self._users
         if last and self._finalizer.detach() is not None:
-            # Somebody may have closed our descriptor by its number.
+            # The program may have closed our descriptor by its number.
             with contextlib.suppress(OSError):
                 self._sock.close()
             lib.pymhd_session_close(self._session)

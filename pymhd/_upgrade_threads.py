@@ -53,7 +53,7 @@ class UpgradeThreads:
         try:
             target(stream)
         except BaseException as error:
-            # What the peer or stop() has ended is no mistake of the target's.
+            # An end by the peer or by stop() is no mistake of the target's.
             if stream._has_raised(error):
                 logs.log(
                     logging.INFO,
@@ -63,7 +63,7 @@ class UpgradeThreads:
                 logs.report(
                     f"{logs.name_of(target)}() failed; its connection is closed", error
                 )
-            stream.close()  # also one that the target has detached
+            stream.close()  # even if the target has detached it
         finally:
             stream._close_unless_detached()
             end_in_child(process)

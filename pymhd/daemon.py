@@ -45,10 +45,11 @@ Polling = Literal["select", "poll", "epoll", "auto"]
 assert callbacks  # imported for the functions that it registers
 
 _STACK_BYTES = 8 << 20
-# Of an upgraded connection: libmicrohttpd's and ours; over TLS both have pairs.
+# Descriptors of an upgraded connection: libmicrohttpd's and our duplicate; over TLS
+# each of them has a socket pair instead.
 _DESCRIPTORS = 2
 _DESCRIPTORS_OVER_TLS = 5
-# What stop() takes beyond its timeout at most, where something is stuck.
+# How long stop() may go on beyond its timeout where something is stuck.
 _STOP_MARGIN_SECONDS = 0.5
 
 
@@ -81,10 +82,10 @@ class Daemon(Loop):
             any process: the kernel divides new connections among them
             (``SO_REUSEPORT``).
         threads: 1; a number of threads to serve the connections; or
-            ``"per-connection"``, a thread for each; or ``"external"``, none: a loop of
-            somebody's own calls :meth:`run`. A free-threaded CPython without its GIL
-            is refused every thread that libmicrohttpd starts: ``"per-connection"``,
-            and, but for TLS, a number with ``polling``.
+            ``"per-connection"``, a thread for each; or ``"external"``, none: the
+            application's event loop calls :meth:`run`. A free-threaded CPython without
+            its GIL is refused every thread that libmicrohttpd starts:
+            ``"per-connection"``, and, but for TLS, a number with ``polling``.
         polling: None: Python's threads run libmicrohttpd, except with
             ``"per-connection"``. ``"select"``, ``"poll"``, ``"epoll"`` or ``"auto"``:
             libmicrohttpd has threads of its own that wait in this way, as many as
@@ -252,7 +253,7 @@ class Daemon(Loop):
         if self._mode.driver is not External:
             raise StateError(
                 "this daemon has threads of its own: only with "
-                'threads="external" a loop of somebody else\'s runs it'
+                'threads="external" the application runs it'
             )
         if self._state is _State.NEW:
             raise StateError(f"this daemon {self._state.value}: start() it before")
@@ -358,7 +359,7 @@ class Daemon(Loop):
             else:
                 self._stopped.wait(max(0.0, deadline - time.monotonic()))
         except BaseException:
-            # A signal handler's, a second Ctrl-C as often as not: it ends at once.
+            # Raised by a signal handler, often for a second Ctrl-C: end at once.
             if self._stopper.is_own:
                 self._stop(time.monotonic())
             raise

@@ -71,7 +71,7 @@ class StreamClosedError(StateError, OSError):
     """
 
     def __init__(self, message: str, number: int = errno.EBADF) -> None:
-        OSError.__init__(self, number, message)  # RuntimeError stands before it
+        OSError.__init__(self, number, message)  # it is not the first base
 
     def __reduce__(self) -> "tuple[type[Self], tuple[str, int]]":
         return type(self), (self.strerror or "", self.errno or 0)
@@ -81,7 +81,8 @@ class StreamNotSupportedError(NotSupportedError, OSError):
     """An upgraded connection of this kind cannot do this; ``errno`` is EOPNOTSUPP."""
 
     def __init__(self, message: str) -> None:
-        OSError.__init__(self, errno.EOPNOTSUPP, message)  # likewise
+        # OSError is not the first base.
+        OSError.__init__(self, errno.EOPNOTSUPP, message)
 
     def __reduce__(self) -> "tuple[type[Self], tuple[str]]":
         return type(self), (self.strerror or "",)

@@ -39,7 +39,7 @@ def _decode_plus(part: str) -> str:
 _new = object.__new__
 
 
-# Most clients ask in the same words.
+# Most clients send the same values, so the last results are kept.
 @lru_cache(maxsize=64)
 def _choose(
     connection: str, upgrade: str, protocols: tuple[str, ...] | None
@@ -69,8 +69,9 @@ class Request:
 
     _head: bytes | None  # None: the request has ended
     _body: bytes | None  # None: this is the copy that an upgraded connection keeps
-    _lines: list[str]  # once somebody has asked for them
-    _headers: Headers  # the same
+    # Both are made when they are first needed.
+    _lines: list[str]
+    _headers: Headers
 
     def __init__(self) -> None:
         raise TypeError("pymhd makes the requests: a handler is called with one")
@@ -137,9 +138,10 @@ class Request:
         if self._head is not None:
             try:
                 return self._headers
-            except AttributeError:  # they are asked for for the first time
+            except AttributeError:  # the first time
                 pass
-        # The text ends with a line break, so the last line is no field's.
+        # The head ends with a line break: behind it is an empty line, which is left
+        # out.
         fields = iter(self._split()[FIELDS:-1])
         self._headers = Headers(zip(fields, fields, strict=True))
         return self._headers

@@ -50,8 +50,8 @@ _SEE_OTHER = 303
 _REDIRECTIONS = (301, 302, 303, 307, 308)
 # What may stand in a URI reference (RFC 3986), and the sign of what is encoded.
 _IN_A_URI = ":/?#[]@!$&'()*+,;=%~"
-# Guards the changes of every response until it is frozen; nothing waits under it.
-_lock = threading.RLock()  # reentrant, for signal handlers
+# Held while any response is changed or frozen, for moments only.
+_lock = threading.RLock()  # reentrant: a signal handler may interrupt who holds it
 
 
 def forked() -> None:
@@ -128,14 +128,14 @@ class Response:
         "_target",
     )
 
-    # Of what _ptr points to; 0 while there is none; None before the first use, until
-    # which the header may be changed: see Dispatcher.respond().
+    # Of the object in C that _ptr points to. None until the first use, before which the
+    # header may be changed; 0 after it, if there is no such object.
     _address: int | None
-    # Most responses are sent once. Only what is used again is worth an object in C that
-    # is shared, and what is large, which would be copied on its way, and upgrades.
+    # Most responses are sent once: their bytes go along with the answer. Those that are
+    # used again, large ones and upgrades become an object in C that answers share.
     _along: bool
     _body: bytes
-    # The fields, and these for csrc, which is None once they have been changed.
+    # The fields, and the same packed for csrc; None after a change.
     _head: Head
     _ptr: "SharedResponsePtr"
     _status: int
@@ -325,7 +325,7 @@ class Response:
     def _checked(self, name: str, value: str) -> tuple[str, str] | None:
         """Return a field to add; None for one that stands there anyway."""
         if not isinstance(name, str) or not isinstance(value, str):
-            return check_field(name, value)  # which says what is wrong
+            return check_field(name, value)  # raises, and says what is wrong
         field = sendable(name, value)
         folded = name.lower()
         plain = folded not in ("connection", "upgrade")
@@ -435,7 +435,7 @@ class Response:
         before = self._head
         if self._address is None:
             self._head = fields, None
-        if self._address is not None:  # since its first use asks for no lock
+        if self._address is not None:  # the first use takes no lock, so look afterwards
             self._head = before
             raise StateError(
                 "this response has been used: its header cannot change any more; "
@@ -445,7 +445,9 @@ class Response:
     def _fields_for_csrc(self) -> bytes:
         """Return the fields as csrc takes them; the first use has begun."""
         packed = self._head[1]
-        if packed is None:  # perhaps they are being changed at this moment
+        if packed is None:
+            # Another thread may be changing them: with the lock it is either done or
+            # late.
             with _lock:
                 fields = self._head[0]
                 packed = block(fields, self._status == _SWITCHING_PROTOCOLS)
@@ -456,7 +458,7 @@ class Response:
         """Return the response in C; it is built, and frozen, at the first call."""
         if self._address:
             return self._ptr
-        with _lock:  # the protocols are those of the field that is sent
+        with _lock:  # nobody changes the Upgrade field meanwhile
             if self._status == _SWITCHING_PROTOCOLS:
                 self._protocols = self._checked_protocols()
             self._address = self._address or 0

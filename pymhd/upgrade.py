@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Upgraded"]
 
-# How much is sent before somebody is told so.
+# How much is sent before csrc is told that bytes have moved.
 _PIECE = 65536
 # As csrc sends: a peer that has left is an exception, whatever becomes of SIGPIPE.
 _FLAGS = socket.MSG_NOSIGNAL
@@ -108,7 +108,7 @@ class Upgraded(Stream):
             return early
         with self._socket(moves=True) as sock:
             data = sock.recv(size)
-            self._check_open()  # not closed by another thread meanwhile
+            self._check_open()  # another thread may have closed it meanwhile
             if not data and size:
                 self._check_end()
             self._moved(len(data))

@@ -52,7 +52,7 @@ def _callback(safe: R) -> Callable[[Callable[P, R]], Callable[P, R]]:
 @contextlib.contextmanager
 def _dispatcher(owner: int) -> "Iterator[Dispatcher]":
     """Give the driver's dispatcher; meanwhile stop() knows that we are inside."""
-    # csrc calls back for no other.
+    # csrc calls back only where libmicrohttpd has threads of its own.
     driver = cast("OwnThreads", running.driver(owner))
     thread = threading.get_ident()
     driver.inside.add(thread)

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DRAIN_MS", "FOREVER_MS", "Driver", "OwnThreads", "Settings"]
 
-# How long pymhd_pump() may wait: without end, or, after stop(), until it is asked
-# again whether requests and sessions have ended.
+# How long one call of pymhd_pump() may wait. After stop() it waits briefly each time,
+# since Python has to look whether requests and sessions have ended.
 FOREVER_MS = -1
 DRAIN_MS = 10
 # How long an upgraded connection may still send after stop() has ended its input.
@@ -101,7 +101,7 @@ class Driver:
         self._deadline = 0.0
         self._cut_at = math.inf
         self._wants_quiesce = False
-        # Whose the end is: that of our thread, or of the one that gives its start up.
+        # Either our thread stops libmicrohttpd, or whoever gives up its start does.
         self._end = Claim()
         self._ended = Latch()
         self.hub = Hub(self._ptr, dispatcher, settings.output)
@@ -115,7 +115,7 @@ class Driver:
         """
         running.register(self)
         fields = self._settings._asdict()
-        # csrc is given pointers into these: kept as long as libmicrohttpd may look.
+        # libmicrohttpd may look at these as long as it runs, so they are kept.
         self._strings = _strings(fields.pop("tls"))
         c_settings = ffi.new("struct pymhd_settings *", fields | self._strings)
         if error := lib.pymhd_driver_start(self._ptr, c_settings):
@@ -141,7 +141,7 @@ class Driver:
     def _run(self) -> None:
         process = os.getpid()
         if not self._end.take():
-            return  # its start has been given up
+            return  # the daemon's start has been given up
         failed = self._failed
         try:
             self.hub.enter()
@@ -157,7 +157,7 @@ class Driver:
     def _stop(self) -> None:
         """Release everything, whatever fails; once more does no harm."""
         try:
-            self.hub.end()  # where a signal handler may raise
+            self.hub.end()  # it calls protocols, and a signal handler may raise there
         finally:
             try:
                 self.hub.leave()
@@ -168,7 +168,7 @@ class Driver:
                     self.dispatcher.clear()
                 finally:
                     running.unregister(self)
-                    self._failed = _ignore  # which refers to the daemon
+                    self._failed = _ignore  # breaks a reference to the daemon
                     self._ended.open()
 
     def _drive(self) -> None:
@@ -212,7 +212,7 @@ class Driver:
 
     def runs_here(self) -> bool:
         """Tell whether a handler of this driver's runs on the calling thread."""
-        # The system gives the number of a thread that has ended to another one.
+        # The system gives the number of a thread that has ended to a new thread.
         own = self._thread.ident == get_ident()
         return own and not self._ended.is_open
 
@@ -229,7 +229,7 @@ class Driver:
     def _drained(self) -> bool:
         """Tell, after stop(), whether nothing is left to wait for."""
         if self.upgraded and time.monotonic() >= self._cut_at:
-            # Those that are still blocked are sending to somebody who does not read.
+            # What still blocks is a send to a peer that does not read.
             self._cut_at = math.inf
             lib.pymhd_driver_shutdown(self._ptr, socket.SHUT_RDWR)
             self.hub.close_all()
@@ -267,7 +267,7 @@ class OwnThreads(Driver):
                 lib.pymhd_driver_quiesce(self._ptr)
             timeout_ms = DRAIN_MS if self._stopping else FOREVER_MS
             batch = self.hub.pump(timeout_ms)
-            if not batch:  # we are a fork
+            if not batch:  # this is a fork's child: the daemon is its parent's
                 return
             if batch.returned:
                 zero_copy.take_back()

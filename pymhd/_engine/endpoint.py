@@ -17,7 +17,7 @@ from pymhd.errors import StartError, StateError
 
 __all__ = ["Endpoint", "reserve"]
 
-# The kernel cuts it down to what it allows.
+# The kernel reduces this to net.core.somaxconn.
 _BACKLOG = 4096
 
 
@@ -39,7 +39,8 @@ def _check_path(unix: "str | os.PathLike[str]") -> str:
     path = os.fspath(unix) if isinstance(unix, os.PathLike) else unix
     if not isinstance(path, str):
         raise TypeError(f"unix must be a str or a path, not {unix!r}")
-    # A NUL in front makes a name in Linux's abstract namespace; no path has one.
+    # A NUL at the beginning makes a name in Linux's abstract namespace. Anywhere else
+    # it is an error.
     if not path or "\0" in path[1:] or path == "\0":
         raise ValueError(f"unix={path!r} is no path of a socket")
     return path
@@ -87,7 +88,7 @@ class Endpoint:
         self._unix = None if unix is None else _check_path(unix)
         self._sock = sock
         self._scheme = scheme
-        # The socket, until somebody closes it: pop() gives it to one thread only.
+        # At most one socket. Several threads may close it: pop() gives it to one.
         self._listening: list[socket.socket] = []
         self._address: tuple[str, int] | str | None = None
         self._path = ""  # of our UNIX socket, absolute, if it is a file
@@ -166,7 +167,8 @@ class Endpoint:
         """End the listening; of a socket that was given only our part in it."""
         listening = self._take()
         if listening is not None and self._sock is None:
-            # Whoever is stuck may have a duplicate, on which nobody must wait.
+            # A driver that is stuck keeps a duplicate: shutdown() ends that one, too,
+            # so that no client waits in its backlog.
             with contextlib.suppress(OSError):
                 listening.shutdown(socket.SHUT_RDWR)
         if listening is not None:

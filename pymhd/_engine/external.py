@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A pump without a thread: a loop of somebody's own runs it, call by call.
+"""A pump without a thread: the application's event loop runs it, call by call.
 
 Handlers run inside ``run()`` only, so they belong to the loop's thread; ``stop()``, on
 whichever thread, does the rest by itself and answers 503 to what ``run()`` has left.
@@ -117,7 +117,7 @@ class External(Pump):
         if isinstance(error, Exception) and not is_of_a_signal(error):
             self._failed(error)
             self._stop()
-        else:  # a signal handler's, between any two instructions
+        else:  # raised by a signal handler, which may run between any two instructions
             self._refuse(lib.pymhd_pump_batch(self._ptr))
             self.hub.abort_all()
 
@@ -143,9 +143,9 @@ class External(Pump):
             count = self._turn(0)
             if time.monotonic() > until:
                 break
-        self.hub.sleep()  # whoever writes from now on wakes us
+        self.hub.sleep()  # from now on a write of another thread's wakes us
         if self._is_behind() or lib.pymhd_pump_timeout(self._ptr) == 0:
-            lib.pymhd_pump_wake(self._ptr)  # our descriptor says so to the loop
+            lib.pymhd_pump_wake(self._ptr)  # makes our descriptor readable for the loop
         return count >= 0
 
     def _is_behind(self) -> bool:
@@ -156,7 +156,7 @@ class External(Pump):
         turn = Latch()
         try:
             if not self._turns.take(turn):
-                return 0.0  # whoever runs it changes that
+                return 0.0  # it is being run, after which this may be different
             ms = 0 if self._is_behind() else lib.pymhd_pump_timeout(self._ptr)
         finally:
             self._turns.give(turn)

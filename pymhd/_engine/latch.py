@@ -29,7 +29,7 @@ def clamped(seconds: float) -> float:
         raise TypeError(f"timeout must be a number of seconds, not {seconds!r}")
     if math.isnan(seconds):
         raise ValueError("timeout must be a number of seconds, not nan")
-    # Half: deadlines are made of it, by adding the time of day.
+    # Half of what threads can wait, since time.monotonic() is added to make a deadline.
     return max(0.0, min(float(seconds), threading.TIMEOUT_MAX / 2))
 
 
@@ -79,7 +79,7 @@ class Latch:
         try:
             self._lock.release()
         except RuntimeError:
-            return  # it is free
+            return  # nobody holds it
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is open; False if so many seconds passed before."""

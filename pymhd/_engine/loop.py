@@ -11,9 +11,9 @@ __all__ = ["Loop"]
 
 
 class Loop:
-    """The methods of ``Daemon`` for a loop of somebody's own."""
+    """The methods of ``Daemon`` for the application's event loop."""
 
-    # What stop() was given inside run(), which calls it again when it is through.
+    # The timeout of a stop() that was called inside run(): run() stops when it returns.
     _stop_after_run: float | None = None
 
     def _external(self) -> External | None:

@@ -58,7 +58,7 @@ def _check_gil(threads: object, polling: object) -> None:
     Up to 2.1 at least, cffi clears what Python keeps of such a thread on another one,
     after its end. Without a GIL both may use the same heap of CPython's at once.
     """
-    # Asked each time: an imported module may have turned the GIL on.
+    # Asked each time, since importing a module may turn the GIL on.
     if getattr(sys, "_is_gil_enabled", lambda: True)():
         return
     also = "" if polling is None else f" with polling={polling!r}"
@@ -90,8 +90,9 @@ def _meaning(threads: object, polling: object, tls: bool) -> Mode:
         return Mode(Pump, flags, drivers=threads)
     flags = lib.MHD_USE_INTERNAL_POLLING_THREAD | _POLLING[str(polling)]
     if polling in ("epoll", "auto"):
-        # Not a pool of its own, whose threads' epoll descriptors nobody tells us; we
-        # need them to stop listening (listening_deafen() in csrc).
+        # Several daemons of one thread each, not one with a pool: libmicrohttpd does
+        # not tell the epoll descriptors of a pool's threads, and without these we could
+        # not stop listening (listening_deafen() in csrc).
         return Mode(OwnThreads, flags, drivers=threads)
     return Mode(OwnThreads, flags, pool=threads)
 

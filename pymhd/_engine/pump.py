@@ -22,8 +22,9 @@ __all__ = ["Pump"]
 # A batch hands its answers back after so many seconds, so that one slow handler does
 # not make all the others wait.
 _BATCH_SECONDS = 0.0005
-# libmicrohttpd looks at every request that waits whenever it runs. So where many wait
-# a batch takes longer: as many times as long as that took, but no longer than this.
+# Whenever libmicrohttpd runs it looks at every request that waits. Where many wait,
+# that takes long, so handlers are called for longer between two runs: for so many times
+# what the last run took, but no longer than this.
 _TIMES_THE_PUMP = 8
 _MOST_SECONDS = 0.02
 
@@ -82,7 +83,7 @@ class Pump(Driver):
         if self._answers:
             answers = b"".join(self._answers)
             lib.pymhd_pump_answer(self._ptr, answers, len(answers))
-            # While it waits, nothing holds the responses: csrc has what it needs.
+            # csrc has references of its own, so the responses need not live any longer.
             self._answers.clear()
             self._built.clear()
             del answers
@@ -114,10 +115,10 @@ class Pump(Driver):
         self, kind: int, token: int, session: int, fd: int, early: bytes
     ) -> None:
         if kind == lib.PYMHD_EVENT_ABANDONED:
-            self._forget(token)  # nobody would hear the answer
+            self._forget(token)  # its client has left
             self.dispatcher.abandoned(token)
         elif self._is_late():
-            self.dispatcher.refuse(session, fd)  # stop() has waited enough
+            self.dispatcher.refuse(session, fd)  # stop()'s timeout has passed
         else:
             self.dispatcher.upgraded(token, session, fd, early)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Quota"]
 
-# How often it is logged at most that there are no more.
+# Between two warnings that the limit has been reached.
 _REPORT_SECONDS = 10.0
 
 

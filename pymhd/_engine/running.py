@@ -34,9 +34,10 @@ class Daemon(Protocol):
         """Stop it."""
 
 
-# Single operations on dictionaries and sets, which need no lock, with or without a GIL.
+# Threads change these by single operations of a dictionary, which need no lock, with or
+# without a GIL.
 _drivers: dict[int, Driver] = {}
-# And what each of them does in a fork's child.
+# With what each of them does in a fork's child.
 _daemons: dict[Daemon, Callable[[], None]] = {}
 
 
@@ -80,9 +81,9 @@ def daemons() -> set[Daemon]:
     return set(_daemons)
 
 
-# At exit, what was registered last runs first: weakref's finalizers, which register
-# with the first of them, must run after _stop_all(). They cannot bear that sessions,
-# which have finalizers, begin and end meanwhile.
+# atexit runs last what was registered first. weakref registers its finalizers' end when
+# the first finalizer is made, which is done here: so _stop_all() runs before it. After
+# it no upgraded connection could begin or end, since each has a finalizer.
 weakref.finalize(began, int).detach()
 
 
@@ -91,7 +92,7 @@ def _stop_all() -> None:
     for daemon in list(_daemons):
         try:
             daemon.stop()
-        except BaseException as error:  # the others are to be stopped, too
+        except BaseException as error:  # and the next one is stopped all the same
             logs.report("a daemon could not be stopped at exit", error)
 
 

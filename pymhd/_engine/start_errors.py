@@ -18,7 +18,7 @@ _ADVICE = {
         "brackets and port; None stands for all of them"
     ),
 }
-# What sun_path has room for, but for the NUL at its end.
+# The longest path of a UNIX socket: sun_path has one byte more, for the NUL.
 _PATH_BYTES = 107
 
 

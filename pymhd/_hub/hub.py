@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 __all__ = ["Hub"]
 
 Event = tuple[int, int, int, int]
-# So long protocols are called until requests have their turn.
+# How long protocols are called before requests have their turn.
 _BATCH_SECONDS = 0.0005
-# So many events are dealt with from one look at the clock to the next.
+# How many events are dealt with between two looks at the clock.
 _BETWEEN_LOOKS = 8
 
 
@@ -54,14 +54,14 @@ class Hub(Output):
         self._switching = switching
         self.report = logs.report
         self._arena: Any = None
-        # By connection: who takes what comes.
+        # Who takes the bytes that come, by the number of a connection.
         self._receivers: list[Callable[[bytes], object]] = []
         # Events of the batch, and how many have not been dealt with.
         self._events: Iterator[Event] = iter(())
         self._left = 0
         self._copy = b""  # the batch, as csrc gave it
         self._released: list[int] = []
-        # Those that read again, and have been given something meanwhile.
+        # Transports that read again, for which data has been held back meanwhile.
         self._resumed: deque[Transport] = deque()
 
     # --- the pump's thread ---
@@ -107,7 +107,7 @@ class Hub(Output):
         When they take too long, the rest is left for the next call.
         """
         if self.out:
-            self.flush()  # of other threads: who has paused is called no more
+            self.flush()  # another thread may have paused a protocol, or closed it
         if self._left <= 0:
             if not self._batch.count:
                 return
@@ -115,7 +115,7 @@ class Hub(Output):
         until = perf_counter() + _BATCH_SECONDS
         while self._deal_until(until) and self._batch.is_full:
             if self.out:
-                self.flush()  # who has paused now is read from no more
+                self.flush()  # before csrc reads on: a protocol may have paused
             lib.pymhd_hub_collect(self.pointer)
             self._fetch()
 
@@ -129,17 +129,20 @@ class Hub(Output):
                 if perf_counter() > until:
                     break
             if self._left <= 0:
-                self._batch.count = 0  # now csrc reads on
-        except BaseException:  # a signal handler's: the rest has caught its own
+                self._batch.count = 0  # tells csrc that it may read on
+        except (
+            BaseException
+        ):  # a signal handler's, since what protocols raise is caught
             self._settle(left)
             raise
-        # Also after an empty one: csrc may have had no memory for what is ready.
+        # An empty batch is followed by another one, too: it is empty where memory was
+        # short.
         return self._left <= 0 and perf_counter() <= until
 
     def _deal_with(self, events: Iterator[Event]) -> None:
         receivers, arena = self._receivers, self._arena
         for kind, connection, first, second in events:
-            if kind:  # anything but PYMHD_HUB_DATA
+            if kind:  # not PYMHD_HUB_DATA, which is 0 and by far the most frequent
                 self._handle(kind, connection, first, second)
                 continue
             try:
@@ -153,7 +156,7 @@ class Hub(Output):
             self._arena = ffi.buffer(batch.arena, batch.arena_size)
         count = batch.count
         events = ffi.buffer(batch.events, count * HUB_EVENT.size)
-        self._copy = events[:]  # since csrc may move them
+        self._copy = events[:]  # csrc may move the original when it collects more
         self._events = cast("Iterator[Event]", HUB_EVENT.iter_unpack(self._copy))
         self._left = count
 
@@ -217,7 +220,7 @@ class Hub(Output):
     def _fail(
         self, transport: Transport | None, method: str, error: BaseException
     ) -> None:
-        assert transport is not None  # a connection that is lost has no calls
+        assert transport is not None  # lost connections get no calls
         self.report(f"{method}() of {transport!r} failed; it is aborted", error)
         transport._error = error
         transport.abort()
@@ -245,7 +248,7 @@ class Hub(Output):
                 message = f"the connection of {_peer_of(transport)} is {error.strerror}"
                 logs.log(logging.WARNING, message)
             self.call(transport, "connection_lost", transport._error or error)
-            transport._protocol = None  # which refers to the transport
+            transport._protocol = None  # breaks a cycle of references
 
     # --- what transports ask for ---
 

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Output"]
 
-# The connection of what is to be done rather than sent.
+# Stands where a connection's number would: something to do, not to send.
 _ORDER = -2
 
 
 class _Order:
     """Something to do, among the writes."""
 
-    __slots__ = ("_queued", "run")  # the former is not looked at
+    __slots__ = ("_queued", "run")  # _queued is set as for a transport, and not used
     _connection = _ORDER
 
     def __init__(self, run: Callable[[], None]) -> None:
@@ -59,18 +59,19 @@ class Output:
         # It lives in the driver, which the line above keeps.
         self.pointer = lib.pymhd_driver_hub(driver)
         self._batch: Any = self.pointer
-        # By connection: the connection's number in csrc.
+        # By the number that a connection has in csrc.
         self._transports: list[Transport | None] = []
-        # Whose protocols are to be told, when what was put out has been sent.
+        # Transports above their high water mark, whose protocols have not been told.
         self._crossed: deque[Transport] = deque()
         self._ended = False
-        # Targets and what they are to send, in turn: transports and bytes, orders and
-        # b"". Appended to by any thread, two at once; taken by the hub's.
+        # Pairs, flat: a transport and the bytes that it sends, or an order and b"".
+        # Any thread appends both in one operation; the hub's thread takes them.
         self.out: list[Any] = []
         self.collected = 0  # bytes in it, roughly
-        # Of what may wait for one peer; csrc knows it, too.
+        # Bytes that may wait for one peer. csrc checks the same limit for what it
+        # keeps.
         self.output_limit = output_limit or math.inf
-        # The pump is in C: it must be woken to look at what has been put there.
+        # The pump is in C, and must be woken to look at the list.
         self.asleep = False
         # Who may call C now: the pump's thread; in an application's event loop, whoever
         # is inside run() or stop(), and 0 between two calls, when nobody may.
@@ -93,7 +94,8 @@ class Output:
                 self._carry_out(targets[0], parts[0])
             else:
                 self._carry_all_out(targets, parts)
-            # Only now: they may put out more, which comes behind all of this.
+            # Protocols are told last, since they may write, which comes behind all
+            # this.
             if self._crossed:
                 self.tell_crossed(0)
 

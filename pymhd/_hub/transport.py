@@ -49,7 +49,7 @@ class Carrier(typing.Protocol):
         """Have something done on the hub's thread, behind what was asked before."""
 
     def order_broadcast(self, transports: "list[Transport]", data: bytes) -> None:
-        """Have the same sent to many."""
+        """Have one message sent to many connections."""
 
     def hurry(self, transport: "Transport | None" = None) -> None:
         """Have what has been put out carried out soon."""
@@ -121,25 +121,27 @@ class Transport:
     _session: int
     _protocol: Any
     _request: "Request"
-    # The request with a large body, after connection_made(), as others hold it.
+    # After connection_made(): the request with its large body, if it is still held by
+    # the program.
     _whole: "weakref.ref[Request] | None"
     _switched: str
     _closing: bool
     # Nothing may be written: after close(), abort(), write_eof(), the end.
     _mute: bool
     _paused: bool
-    # What came when reading was paused already; b"" for an end. The hub's thread's.
+    # What came although reading was paused; b"" for the end of input. Only the hub's
+    # thread uses it.
     _held: bytes | None
     _limits: tuple[int, int]
     _error: BaseException | None
     # Why we have ended it, if neither the protocol nor the peer has.
     _cut: OSError | None
-    # Bytes in the hub's list, roughly: threads may write at once. If that is empty, it
-    # does not count.
+    # Bytes of ours in the hub's list. It may be wrong by what two threads write at the
+    # same moment, and means nothing when the list is empty.
     _queued: int
     _ignored: int
-    # The duplicate, once it has been asked for; of threads that ask at the same time
-    # each may have made one. pop() gives it to one that closes it.
+    # The duplicate of the socket, once it has been asked for, or several, if threads
+    # asked at the same moment. Whoever closes takes each out by pop().
     _sockets: list[socket.socket]
 
     def __init__(self) -> None:
@@ -363,7 +365,7 @@ class Transport:
             return self._request.client
         sock = self._socket() if name in ("sockname", "socket") else None
         if sock is not None and name == "sockname":
-            with contextlib.suppress(OSError):  # it may end at this moment
+            with contextlib.suppress(OSError):  # the connection may end at this moment
                 return sock.getsockname()
             return default
         return default if sock is None else sock
@@ -389,7 +391,7 @@ class Transport:
             if fd < 0:
                 return None
             self._sockets.append(socket.socket(fileno=fd))
-            # The hub may have ended it meanwhile, without seeing our socket.
+            # If the connection has ended meanwhile, the hub has not seen this socket.
             if self._connection == GONE:
                 self._drop_sockets()
         with contextlib.suppress(IndexError):
@@ -397,10 +399,10 @@ class Transport:
         return None
 
     def _drop_sockets(self) -> None:
-        with contextlib.suppress(IndexError):  # another thread may do the same
+        with contextlib.suppress(IndexError):  # another thread may take the last one
             while self._sockets:
                 sock = self._sockets.pop()
-                # Somebody may have closed our descriptor by its number.
+                # The program may have closed our descriptor by its number.
                 with contextlib.suppress(OSError):
                     sock.close()
 
@@ -428,7 +430,7 @@ class Transport:
             self._hub.note(1)
 
     def _pause(self) -> None:
-        if self._paused:  # else another thread's resume_reading() counts
+        if self._paused:  # else resume_reading() has been called since
             self._hub.turn(self)
             lib.pymhd_hub_pause(self._hub.pointer, self._connection, 1)
 

@@ -91,7 +91,7 @@ HUB_EVENT = layout(
     {"kind": "q", "connection": "q", "first": "q", "second": "q"},
 )
 
-# The lines of a request's head; from FIELDS on there are names and values.
+# Numbers of lines in a request's head. From FIELDS on names and values alternate.
 TARGET = number("PYMHD_HEAD_TARGET")
 METHOD = number("PYMHD_HEAD_METHOD")
 VERSION = number("PYMHD_HEAD_VERSION")
@@ -104,7 +104,7 @@ ALONG = number("PYMHD_ALONG")
 # Between these a protocol's writing is paused and resumed, unless it says otherwise.
 HIGH_WATER = number("PYMHD_HUB_HIGH_WATER")
 LOW_WATER = number("PYMHD_HUB_LOW_WATER")
-# So much is collected for the hub before it is sent; less waits for the batch's end.
+# When so many bytes have been written they are sent; less waits for the batch's end.
 COLLECTED = number("PYMHD_HUB_COLLECTED")
 # Bytes of the longest line of the log, with the NUL at its end.
 LOG_LINE = number("PYMHD_LOG_LINE")

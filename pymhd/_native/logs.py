@@ -147,7 +147,7 @@ def report(
 def report_later(
     message: str, error: BaseException | None = None, level: int = logging.ERROR
 ) -> None:
-    """Do the same from a thread of libmicrohttpd's."""
+    """Have an error logged by our own thread; for libmicrohttpd's threads."""
     _later.put(level, message, error)
     lib.pymhd_log_wake()
 
@@ -213,7 +213,7 @@ def stop(daemon: object) -> None:
         thread = _thread
         try:
             _end(thread)
-        except BaseException:  # a signal handler's
+        except BaseException:  # raised by a signal handler
             _thread = None
             lib.pymhd_log_wake()
             raise

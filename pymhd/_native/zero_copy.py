@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["count", "forked", "keep", "take_back"]
 
-# What keeps the bodies, by address: as often as one has been lent. Under the lock
-# nothing waits; it is reentrant for signal handlers.
+# The cffi objects that keep the bodies alive, by address, one for each response that
+# sends this body. The lock is held for moments only; it is reentrant, since a signal
+# handler may interrupt who holds it.
 _kept: "dict[int, list[CData]]" = {}
 _lock = threading.RLock()
 
@@ -30,7 +31,7 @@ def keep(body: bytes) -> "CData":
     """Keep a body until it is taken back; return it as C sees it.
 
     Raises:
-        MemoryError: Nothing is lent.
+        MemoryError: csrc could not take note of it, and it is not kept.
     """
     seen = ffi.from_buffer("char[]", body)
     if not lib.pymhd_lend():

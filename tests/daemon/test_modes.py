@@ -69,7 +69,7 @@ def test_threads_of_libmicrohttpd_are_refused_without_a_gil(
 def test_threads_of_python_are_served_without_a_gil(
     serve: Serve, asked: Mode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And a loop of somebody's own."""
+    """And the application's event loop."""
     say_that_the_gil_is(False, monkeypatch)
     assert body_of(ask(serve(hello, threads=asked))) == b"hello"
 

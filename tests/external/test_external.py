@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""``threads="external"``: a loop of somebody's own runs the daemon."""
+"""``threads="external"``: the application's event loop runs the daemon."""
 
 import asyncio
 import contextlib

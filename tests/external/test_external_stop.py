@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The end of a daemon that a loop of somebody's own runs."""
+"""The end of a daemon that the application's event loop runs."""
 
 import contextlib
 import logging

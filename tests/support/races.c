@@ -41,7 +41,7 @@ struct writes
 };
 
 /* One libmicrohttpd daemon and the thread that Python gives it, or two of them that
-   take turns, as the threads of a loop of somebody's own may. */
+   take turns, as the threads of an application's event loop may. */
 struct server
 {
   struct pymhd_driver *driver;
