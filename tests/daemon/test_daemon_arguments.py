@@ -49,7 +49,7 @@ class Callable_:
         return pymhd.Response(b"hello")
 
     def method(self, request: pymhd.Request) -> pymhd.Response:
-        """Do the same."""
+        """Do as a call does."""
         return self(request)
 
 

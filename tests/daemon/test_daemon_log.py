@@ -70,7 +70,7 @@ class Session:
         raise ValueError
 
     def method(self, *args: object) -> None:
-        """Do the same."""
+        """Do as a call does."""
         raise ValueError
 
 

@@ -149,7 +149,7 @@ def test_without_anything_to_do_there_is_no_time_limit() -> None:
 
 
 def test_a_turn_that_leaves_something_to_do_says_so() -> None:
-    """A loop that only watches the descriptor serves all the same."""
+    """A loop that only watches the descriptor serves as well."""
     with external(lambda request: pymhd.Response(bytes(4 << 20))) as daemon:
         fd = daemon.fileno()
         received = bytearray()

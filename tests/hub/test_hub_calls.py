@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The calls that a protocol gets, on the hub and on asyncio: the same."""
+"""A protocol gets the same calls on the hub as on asyncio."""
 
 import asyncio
 import contextlib

@@ -46,7 +46,7 @@ def test_a_raw_server_upgrades_and_echoes(raw: RawServer) -> None:
 
 
 def test_the_handler_is_called_once_for_each_connection(raw: RawServer) -> None:
-    """The same response, again and again and at the same time."""
+    """One response serves many connections, also at the same moment."""
     with contextlib.ExitStack() as stack:
         for number in range(30):
             sock = stack.enter_context(connect(raw))

@@ -208,7 +208,7 @@ def test_a_dict_is_not_taken_for_pairs_of_one_name() -> None:
 
 @pytest.mark.parametrize("headers", [{}, {"X": "1"}])
 def test_text_says_that_it_is(headers: dict[str, str]) -> None:
-    """Also behind a response of bytes with the same fields."""
+    """Also if a response of bytes with these fields has been sent before."""
     pymhd.Response(b"", headers=headers)
     response = pymhd.Response("x", headers=headers)
     assert response.get_header("Content-Type") == "text/plain; charset=utf-8"

@@ -53,7 +53,7 @@ def test_where_the_body_ends_is_part_of_an_answer(serve: Serve) -> None:
 
 
 def test_the_status_is_part_of_an_answer(serve: Serve) -> None:
-    """Also where all else is the same."""
+    """Also if they differ in nothing else."""
     check_each(serve, [(status, b"same", {}) for status in (200, 201, 404, 500)], 6)
 
 

@@ -38,7 +38,7 @@ PYTHON_FLOORS: Floors = (
     # What a handler is given.
     ("request",),
     # Of an upgrade; of a response's header; of a stream.
-    ("_switch", "_response_fields", "_stream_io", "_blame"),
+    ("_switch", "_response_fields", "_cookies", "_stream_io", "_blame"),
     ("_stream",),
     ("upgrade",),
     # Upgraded connections that have protocols.

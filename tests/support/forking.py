@@ -47,7 +47,7 @@ def in_child(what, leave=os._exit):
     assert os.waitpid(pid, 0)[1] == 0, "the child did not end well"
 
 def in_child_while_held(lock, what):
-    # The same, while another thread of the parent's holds a lock.
+    # Runs it in a child of which the parent has a thread that holds a lock.
     def hold():
         with lock:
             held.set()

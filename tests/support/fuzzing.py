@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How long hypothesis tries: briefly and the same every time, but for ./dev fuzz."""
+"""How long hypothesis tries: briefly and without chance, but for ./dev fuzz."""
 
 import os
 

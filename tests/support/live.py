@@ -183,7 +183,7 @@ def listening(as_fd: bool) -> Iterator[tuple[socket.socket, Any]]:
 
 
 def hello(request: pymhd.Request) -> pymhd.Response:
-    """Answer the same to everybody."""
+    """Answer every request with ``hello``."""
     return pymhd.Response(b"hello")
 
 

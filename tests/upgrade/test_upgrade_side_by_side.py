@@ -121,7 +121,7 @@ def test_a_session_ends_while_requests_follow_one_another(serve: Serve) -> None:
 
 
 def leave_behind_the_server(sock: socket.socket) -> None:
-    """Wait for its end, and say the same."""
+    """Wait for its end, and answer as the other daemon does."""
     with sock:
         read_to_end(sock)
 
