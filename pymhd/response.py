@@ -512,7 +512,9 @@ class Response:
                 pointer = lib.pymhd_response_new(self._status, body, *described)
             else:
                 kept = zero_copy.keep(body)
-                pointer = lib.pymhd_response_new_lent(self._status, kept, *described)
+                pointer = lib.pymhd_response_new_zero_copy(
+                    self._status, kept, *described
+                )
             function = "MHD_create_response_from_buffer"
         return owned(check_ptr(pointer, function), lib.pymhd_response_unref)
 

@@ -72,5 +72,5 @@ struct pymhd_batch
   const char *text;
   size_t text_size;
   int count;
-  int returned;                 /* pymhd_lent_take() has something to give */
+  int returned;                 /* pymhd_zero_copy_take() has something to give */
 };

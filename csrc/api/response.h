@@ -16,11 +16,11 @@ pymhd_response_new (unsigned int status,
                     size_t fields_size);
 
 struct pymhd_response *
-pymhd_response_new_lent (unsigned int status,
-                         const char *body,
-                         size_t body_size,
-                         const char *fields,
-                         size_t fields_size);
+pymhd_response_new_zero_copy (unsigned int status,
+                              const char *body,
+                              size_t body_size,
+                              const char *fields,
+                              size_t fields_size);
 
 void
 pymhd_response_ref (struct pymhd_response *response);

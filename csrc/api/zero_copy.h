@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 int
-pymhd_lend (void);
+pymhd_zero_copy_lend (void);
 
 int64_t
-pymhd_lent_take (void);
+pymhd_zero_copy_take (void);

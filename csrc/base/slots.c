@@ -33,7 +33,7 @@ slot_of (const struct slots *slots,
 
 
 static bool
-grow (struct slots *slots)
+slots_grow (struct slots *slots)
 {
   const uint32_t size = slots->size ? 2 * slots->size : 64;
   struct slot *slot = realloc (slots->slot,
@@ -60,7 +60,7 @@ slots_add (struct slots *slots,
   uint32_t index;
 
   if ( (0 == slots->free) &&
-       (! grow (slots)) )
+       (! slots_grow (slots)) )
     return 0;
   index = slots->free - 1;
   slot = &slots->slot[index];

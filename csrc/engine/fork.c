@@ -15,7 +15,7 @@
 /* A fork's child closes its copies and touches nothing else of its parent's:
    shutdown() or epoll_ctl() would act on the parent's sockets. */
 static void
-disown (struct pymhd_driver *driver)
+fork_disown (struct pymhd_driver *driver)
 {
   atomic_store (&driver->server.life.dead, true);
   driver_init_locks (driver);
@@ -30,8 +30,8 @@ disown (struct pymhd_driver *driver)
 void
 pymhd_forked (void)
 {
-  drivers_disown (&disown);
+  drivers_disown (&fork_disown);
   sessions_forked ();
-  lent_forked ();
+  zero_copy_forked ();
   log_forked ();
 }

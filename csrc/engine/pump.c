@@ -115,7 +115,7 @@ pymhd_pump_wake (struct pymhd_driver *driver)
 
 /* Runs libmicrohttpd once. */
 static void
-run (struct pymhd_driver *driver)
+pump_run (struct pymhd_driver *driver)
 {
   runs_begin (&driver->server.runs);
   clients_time_out (&driver->server);
@@ -136,7 +136,7 @@ run (struct pymhd_driver *driver)
 /* Whether to run it when we have waited.  Where only the hub has something to do,
    it is spared most of the time; its timeouts are of whole seconds. */
 static bool
-is_due (struct pymhd_driver *driver)
+pump_is_due (struct pymhd_driver *driver)
 {
   return (runs_are_due (&driver->server.runs)) ||
          (config_selects (&driver->server.config)) ||
@@ -148,18 +148,18 @@ is_due (struct pymhd_driver *driver)
 /* Two runs: the first one takes the answers, the second one sends them, before
    Python turns to the next requests. */
 static void
-run_answers (struct pymhd_driver *driver)
+pump_run_answers (struct pymhd_driver *driver)
 {
   driver->pump.answered = false;
-  run (driver);
-  run (driver);
+  pump_run (driver);
+  pump_run (driver);
 }
 
 
 /* Waits, and takes care of everything that is not libmicrohttpd's. */
 static void
-wait_epoll (struct pymhd_driver *driver,
-            int timeout_ms)
+pump_wait_epoll (struct pymhd_driver *driver,
+                 int timeout_ms)
 {
   poller_wait (&driver->server.poller, timeout_ms);
   sessions_relay (&driver->sessions);
@@ -171,18 +171,18 @@ wait_epoll (struct pymhd_driver *driver,
 
 
 static void
-wait_ready (struct pymhd_driver *driver,
-            int timeout_ms)
+pump_wait_ready (struct pymhd_driver *driver,
+                 int timeout_ms)
 {
   if (! config_selects (&driver->server.config))
-    wait_epoll (driver, timeout_ms);
+    pump_wait_epoll (driver, timeout_ms);
   else if (select_wait (driver, timeout_ms))
-    wait_epoll (driver, 0);
+    pump_wait_epoll (driver, 0);
 }
 
 
 static int64_t
-left_ms (int64_t deadline)
+pump_left_ms (int64_t deadline)
 {
   const int64_t left = deadline - monotonic_ms ();
 
@@ -229,31 +229,31 @@ pymhd_pump (struct pymhd_driver *driver,
   batch_clear (&driver->server.batch);
   requests_free_gone (&driver->requests);
   if (driver->pump.answered)
-    run_answers (driver);
+    pump_run_answers (driver);
   if ( (0 != driver->server.batch.count) &&
        ( (hub_is_used (&driver->hub)) ||
          (driver->pump.looked_ms + OTHERS_MS <= now) ) )
   {
     driver->pump.looked_ms = now;
-    wait_ready (driver, pump_patience (driver, 0));
+    pump_wait_ready (driver, pump_timeout (driver, 0));
     (void) hub_collect (&driver->hub);
   }
   while (0 == driver->server.batch.count)
   {
-    const int64_t limit = 0 > timeout_ms ? -1 : left_ms (deadline);
+    const int64_t limit = 0 > timeout_ms ? -1 : pump_left_ms (deadline);
 
     driver->pump.looked_ms = now;
-    wait_ready (driver, pump_patience (driver, limit));
+    pump_wait_ready (driver, pump_timeout (driver, limit));
     if ( (! config_calls_back (&driver->server.config)) &&
-         (is_due (driver)) )
-      run (driver);
+         (pump_is_due (driver)) )
+      pump_run (driver);
     if ( (0 != hub_collect (&driver->hub)) ||
          (atomic_exchange (&driver->pump.wants_python, false)) ||
-         (lent_is_returned ()) ||
+         (zero_copy_is_returned ()) ||
          (0 == limit) )
       break;
   }
-  return batch_show (&driver->server.batch, lent_is_returned ());
+  return batch_show (&driver->server.batch, zero_copy_is_returned ());
 }
 
 
@@ -273,7 +273,7 @@ pymhd_pump_timeout (struct pymhd_driver *driver)
   if ( (atomic_load (&driver->server.life.dead)) ||
        (NULL == driver->server.mhd) )
     return 0;
-  return driver->pump.answered ? 0 : pump_patience (driver, -1);
+  return driver->pump.answered ? 0 : pump_timeout (driver, -1);
 }
 
 

@@ -37,5 +37,5 @@ pump_free (struct pymhd_driver *driver);
 /* timeout.c: how long epoll may wait: the caller's limit (-1: none),
    libmicrohttpd's, that of sessions which linger or are idle. */
 int
-pump_patience (struct pymhd_driver *driver,
-               int64_t limit_ms);
+pump_timeout (struct pymhd_driver *driver,
+              int64_t limit_ms);

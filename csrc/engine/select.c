@@ -17,7 +17,7 @@
 
 /* The sets of everything to watch.  The highest descriptor. */
 static int
-fill (struct pymhd_driver *driver)
+select_fill (struct pymhd_driver *driver)
 {
   struct fdsets *const sets = &driver->select.sets;
   MHD_socket highest = driver->server.poller.fd;
@@ -50,7 +50,7 @@ select_wait (struct pymhd_driver *driver,
 {
   struct fdsets *const sets = &driver->select.sets;
   struct timeval limit = { timeout_ms / 1000, 1000L * (timeout_ms % 1000) };
-  const int highest = fill (driver);
+  const int highest = select_fill (driver);
 
   driver->select.known = 0 <= select (highest + 1, &sets->read, &sets->write,
                                       &sets->except,
@@ -91,7 +91,7 @@ pymhd_pump_fdset (struct pymhd_driver *driver,
   if ( (NULL == driver->server.mhd) ||
        (atomic_load (&driver->server.life.dead)) )
     return;
-  highest = fill (driver);
+  highest = select_fill (driver);
   for (fd = 0; (fd <= highest) && (fd < size); fd++)
     watched[fd] = (unsigned char)
                   ((FD_ISSET (fd, &sets->read) ? PYMHD_FDSET_READ : 0)

@@ -20,8 +20,8 @@
 
 /* Those that are not given are left out: libmicrohttpd takes no NULL. */
 static void
-choose_tls_options (struct MHD_OptionItem options[6],
-                    const struct pymhd_settings *settings)
+start_choose_tls_options (struct MHD_OptionItem options[6],
+                          const struct pymhd_settings *settings)
 {
   const struct MHD_OptionItem all[] = {
     { MHD_OPTION_HTTPS_MEM_CERT, 0, (void *) (uintptr_t) settings->cert },
@@ -44,7 +44,7 @@ choose_tls_options (struct MHD_OptionItem options[6],
    requests without Host, to which 0.9.75 sends a broken answer, and blanks in a
    target, for which it closes without one. */
 static int
-strictness (void)
+start_strictness (void)
 {
   return '0' == MHD_get_version ()[0] ? 0 : 1;
 }
@@ -57,7 +57,7 @@ start_daemon (struct pymhd_driver *driver,
   const unsigned int tls = driver->server.config.tls ? MHD_USE_TLS : 0;
   struct MHD_OptionItem tls_options[6];
 
-  choose_tls_options (tls_options, settings);
+  start_choose_tls_options (tls_options, settings);
   return MHD_start_daemon (settings->flags | tls | MHD_ALLOW_UPGRADE
                            | MHD_USE_ERROR_LOG,
                            0,
@@ -83,7 +83,7 @@ start_daemon (struct pymhd_driver *driver,
                            MHD_OPTION_CONNECTION_MEMORY_LIMIT,
                            settings->memory,
                            MHD_OPTION_STRICT_FOR_CLIENT,
-                           strictness (),
+                           start_strictness (),
                            MHD_OPTION_THREAD_STACK_SIZE,
                            settings->stack,
                            MHD_OPTION_ARRAY,
@@ -99,8 +99,8 @@ start_daemon (struct pymhd_driver *driver,
 /* MHD_start_daemon() has failed, and closed the listening descriptor on some
    paths and not on others. */
 static void
-close_if_same (int fd,
-               const struct stat *before)
+start_close_if_same (int fd,
+                     const struct stat *before)
 {
   struct stat now;
 
@@ -126,7 +126,7 @@ start_mhd (struct pymhd_driver *driver,
   if (NULL == driver->server.mhd)
   {
     error = 0 == errno ? EINVAL : errno;
-    close_if_same (listening->fd, &before);
+    start_close_if_same (listening->fd, &before);
     listening->fd = -1;
     return error;
   }
@@ -136,8 +136,8 @@ start_mhd (struct pymhd_driver *driver,
 
 
 static void
-take_settings (struct pymhd_driver *driver,
-               const struct pymhd_settings *settings)
+start_take_settings (struct pymhd_driver *driver,
+                     const struct pymhd_settings *settings)
 {
   struct config *const config = &driver->server.config;
 
@@ -172,7 +172,7 @@ pymhd_driver_start (struct pymhd_driver *driver,
   int error;
 
   response_drain ();
-  take_settings (driver, settings);
+  start_take_settings (driver, settings);
   error = wakeup_open (&driver->server.life.stop);
   if (0 == error)
     error = pump_open (driver);

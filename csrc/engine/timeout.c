@@ -12,6 +12,7 @@
 #include "mhd/client.h"
 #include "mhd/config.h"
 #include "mhd/runs.h"
+#include "mhd/server.h"
 #include "upgrade/session.h"
 
 /* How soon it is looked again whether a client's last bytes have been read, where
@@ -21,8 +22,8 @@
 
 /* The earlier of two limits in milliseconds, of which -1 is none. */
 static int64_t
-sooner (int64_t one,
-        int64_t other)
+timeout_sooner (int64_t one,
+                int64_t other)
 {
   if ( (0 > one) ||
        ( (0 <= other) && (other < one) ) )
@@ -33,7 +34,7 @@ sooner (int64_t one,
 
 /* How long libmicrohttpd lets us wait; -1: for ever. */
 static int64_t
-patience_of_mhd (struct pymhd_driver *driver)
+timeout_of_mhd (struct pymhd_driver *driver)
 {
   struct server *const server = &driver->server;
 
@@ -43,14 +44,14 @@ patience_of_mhd (struct pymhd_driver *driver)
     runs_again (&server->runs, 1);
     return server->runs.unfinished ? 0 : 1;
   }
-  return sooner (runs_timeout (&driver->server.runs, driver->server.mhd),
-                 accept_patience (&driver->server));
+  return timeout_sooner (runs_timeout (&driver->server.runs, driver->server.mhd),
+                         accept_timeout (&driver->server));
 }
 
 
 /* The same where it has threads of its own; does what is to do beside them. */
 static int64_t
-patience_beside_mhd (struct pymhd_driver *driver)
+timeout_beside_mhd (struct pymhd_driver *driver)
 {
   response_drain ();
   clients_free_gone (&driver->server);
@@ -59,20 +60,20 @@ patience_beside_mhd (struct pymhd_driver *driver)
 
 
 int
-pump_patience (struct pymhd_driver *driver,
-               int64_t limit_ms)
+pump_timeout (struct pymhd_driver *driver,
+              int64_t limit_ms)
 {
-  const int64_t sessions = sooner (sessions_linger (&driver->sessions),
-                                   sessions_idle (&driver->sessions));
-  const int64_t clients = sooner (deadline_tend (&driver->server),
-                                  leaving_tend (&driver->server));
+  const int64_t sessions = timeout_sooner (sessions_linger (&driver->sessions),
+                                           sessions_idle (&driver->sessions));
+  const int64_t clients = timeout_sooner (deadline_tend (&driver->server),
+                                          leaving_tend (&driver->server));
   const int64_t closing = hub_overdue (&driver->hub);
   const int64_t mhd = config_calls_back (&driver->server.config)
-                      ? patience_beside_mhd (driver) : patience_of_mhd (driver);
+                      ? timeout_beside_mhd (driver) : timeout_of_mhd (driver);
 
   if (hub_is_ready (&driver->hub))
     return 0;
-  limit_ms = sooner (sooner (limit_ms, sooner (sessions, closing)),
-                     sooner (clients, mhd));
+  limit_ms = timeout_sooner (limit_ms, timeout_sooner (clients, mhd));
+  limit_ms = timeout_sooner (limit_ms, timeout_sooner (sessions, closing));
   return (int) (limit_ms < INT_MAX ? limit_ms : INT_MAX);
 }

@@ -11,7 +11,7 @@
 #include "api/batch.h"
 #include "api/callbacks/events.h"
 #include "api/response.h"
-#include "base/bytes.h"
+#include "base/buffer.h"
 #include "base/log.h"
 #include "base/slots.h"
 #include "http/early.h"
@@ -34,7 +34,7 @@ struct request *
 request_make (struct requests *requests)
 {
   struct request *request = requests->spare;
-  struct text head = { 0 };
+  struct buffer head = { 0 };
 
   if (NULL == request)
     request = malloc (sizeof (*request));
@@ -56,20 +56,20 @@ request_make (struct requests *requests)
 
 
 static void
-free_body (struct request *request)
+request_free_body (struct request *request)
 {
   free (request->body.at);
-  request->body = (struct text) { 0 };
+  request->body = (struct buffer) { 0 };
 }
 
 
 /* Nobody knows the request any more. */
 static void
-unmake (struct request *request)
+request_unmake (struct request *request)
 {
   struct requests *const requests = request->requests;
 
-  free_body (request);
+  request_free_body (request);
   /* libmicrohttpd's own threads would need a lock. */
   if ( (config_calls_back (&requests->server->config)) ||
        (SPARE == requests->spares) ||
@@ -88,7 +88,7 @@ unmake (struct request *request)
 
 /* The request has been answered, or never will be. */
 static void
-end (struct request *request)
+request_end (struct request *request)
 {
   struct requests *const requests = request->requests;
 
@@ -106,7 +106,7 @@ end (struct request *request)
 /* Tells Python that the upgrade will not come that it may have answered with,
    or that nobody waits for its answer. */
 static void
-abandon (struct request *request)
+request_abandon (struct request *request)
 {
   struct requests *const requests = request->requests;
 
@@ -125,7 +125,7 @@ abandon (struct request *request)
 
 
 static void
-leave_place (struct request *request)
+request_leave_place (struct request *request)
 {
   if (request->has_place)
     quota_give_back (request->requests->server->config.quota);
@@ -134,7 +134,7 @@ leave_place (struct request *request)
 
 
 static void
-drop_answer (struct request *request)
+request_drop_answer (struct request *request)
 {
   pymhd_response_unref (request->shared);
   if (NULL != request->once)
@@ -148,32 +148,32 @@ request_forget (void *cls)
 {
   struct request *const request = cls;
 
-  leave_place (request);
+  request_leave_place (request);
   if ( (ASKED == request->phase) ||
        ( (ANSWERED == request->phase) &&
          (NULL != request->shared) &&
          (response_upgrades (request->shared)) ) )
-    abandon (request);
-  drop_answer (request);
+    request_abandon (request);
+  request_drop_answer (request);
   if ( (ASKED == request->phase) &&
        (! config_calls_back (&request->requests->server->config)) )
   {
     /* Python may not have read its event yet, which points to the body. */
     request->next = request->requests->gone;
     request->requests->gone = request;
-    end (request);
+    request_end (request);
     return;
   }
-  end (request);
-  unmake (request);
+  request_end (request);
+  request_unmake (request);
 }
 
 
 /* libmicrohttpd has given up, before it has sent a byte: the header of the response
    has no room in the connection's memory, which the request's header shares. */
 static void
-say_too_large (const struct request *request,
-               struct MHD_Connection *connection)
+request_say_too_large (const struct request *request,
+                       struct MHD_Connection *connection)
 {
   const union MHD_ConnectionInfo *const info
     = MHD_get_connection_info (connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
@@ -182,9 +182,10 @@ say_too_large (const struct request *request,
                           ? request->header_size
                           : response_header_size (request->shared);
 
-  log_at (LOG_ERROR, "a response was not sent, the client got 500 instead: its header of about "
-             "%zu bytes and the request's of %zu have no room together in Limits.memory "
-             "(%zu)", answered, asked, request->requests->server->config.memory);
+  log_at (LOG_ERROR,
+          "a response was not sent, the client got 500 instead: its header of about "
+          "%zu bytes and the request's of %zu have no room together in Limits.memory "
+          "(%zu)", answered, asked, request->requests->server->config.memory);
   farewell (request->requests->server, request->client->fd, connection,
             "500 Internal Server Error");
 }
@@ -209,7 +210,7 @@ request_completed (void *cls,
   if ( (too_large) &&
        (ANSWERED == request->phase) &&
        (MHD_REQUEST_TERMINATED_COMPLETED_OK != toe) )
-    say_too_large (request, connection);
+    request_say_too_large (request, connection);
   if (NULL != request->client)
     client_is_free (request->requests->server, request->client);
   request_forget (request);
@@ -224,7 +225,7 @@ requests_free_gone (struct requests *requests)
   while (NULL != (request = requests->gone))
   {
     requests->gone = request->next;
-    unmake (request);
+    request_unmake (request);
   }
 }
 
@@ -236,7 +237,7 @@ requests_open (struct requests *requests)
 
   for (which = 0; which < REFUSALS; which++)
   {
-    requests->refusal[which] = response_refusal ((enum refusal) which);
+    requests->refusal[which] = response_canned ((enum refusal) which);
     if (NULL == requests->refusal[which])
       return false;
   }
@@ -263,13 +264,13 @@ requests_free (struct requests *requests)
     pymhd_response_unref (requests->refusal[which]);
     requests->refusal[which] = NULL;
   }
-  repeats_free (requests);
+  response_cache_free (requests);
   slots_clear (&requests->asked);
 }
 
 
 static bool
-has_answer (const struct request *request)
+request_has_answer (const struct request *request)
 {
   return (NULL != request->shared) ||
          (NULL != request->once);
@@ -277,8 +278,8 @@ has_answer (const struct request *request)
 
 
 static enum MHD_Result
-queue_answer (struct request *request,
-              struct MHD_Connection *connection)
+request_queue_answer (struct request *request,
+                      struct MHD_Connection *connection)
 {
   enum MHD_Result result;
 
@@ -309,10 +310,10 @@ request_reply (struct request *request,
     return response_queue (request->requests->refusal[request->refusal],
                            connection);
   }
-  if (! has_answer (request))
+  if (! request_has_answer (request))
     return MHD_YES;             /* Python is at it: we are called again */
   request->phase = ANSWERED;
-  if (MHD_YES == queue_answer (request, connection))
+  if (MHD_YES == request_queue_answer (request, connection))
     return MHD_YES;
   log_line ("libmicrohttpd did not take the response to a request; "
             "the connection is closed");
@@ -329,11 +330,11 @@ request_answer (struct requests *requests,
   struct request *const request = slots_get (&requests->asked, answer->request);
 
   if ( (NULL == request) ||
-       (has_answer (request)) )
+       (request_has_answer (request)) )
     return;
   request->shared = 0 != answer->shared
                     ? (struct pymhd_response *) (intptr_t) answer->shared
-                    : repeats_find (requests, answer, bytes);
+                    : response_cache_find (requests, answer, bytes);
   if (NULL != request->shared)
   {
     pymhd_response_ref (request->shared);
@@ -374,14 +375,14 @@ request_upgraded (void *req_cls,
   struct request *const request = req_cls;
 
   if (! has_session)
-    leave_place (request);
+    request_leave_place (request);
   request->has_place = false;
 
-  end (request);
+  request_end (request);
   /* Its end is the session's, and comes under a lock of libmicrohttpd's. */
   request->client->request = NULL;
   request->client = NULL;
-  free_body (request);
+  request_free_body (request);
   free (request->head.at);
-  request->head = (struct text) { 0 };
+  request->head = (struct buffer) { 0 };
 }

@@ -25,7 +25,7 @@ static _Thread_local struct request *begun;
 
 
 static struct request **
-list_of (struct requests *requests)
+early_list (struct requests *requests)
 {
   return config_calls_back (&requests->server->config) ? &begun : &requests->begun;
 }
@@ -35,7 +35,7 @@ void
 early_begin (struct request *request,
              struct MHD_Connection *connection)
 {
-  struct request **const list = list_of (request->requests);
+  struct request **const list = early_list (request->requests);
 
   if ('0' != MHD_get_version ()[0])
     return;
@@ -51,7 +51,7 @@ early_begin (struct request *request,
 void
 early_end (struct request *request)
 {
-  struct request **const list = list_of (request->requests);
+  struct request **const list = early_list (request->requests);
 
   if (NULL == request->early)
     return;
@@ -72,7 +72,7 @@ early_say (const struct requests *requests,
 {
   const union MHD_ConnectionInfo *const info
     = MHD_get_connection_info (connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-  const char *const body = response_refusal_body (refusal);
+  const char *const body = response_canned_body (refusal);
   char text[256];
   int size;
 
@@ -94,7 +94,7 @@ early_say (const struct requests *requests,
 
 /* How libmicrohttpd will refuse the length; REFUSALS if it will not. */
 static enum refusal
-judge_length (struct MHD_Connection *connection)
+early_judge_length (struct MHD_Connection *connection)
 {
   const char *const length
     = MHD_lookup_connection_value (connection, MHD_HEADER_KIND,
@@ -133,9 +133,9 @@ early_log (void *cls,
   log_mhd (requests->server, format, arguments);
   if (NULL == strstr (format, MHD_HTTP_HEADER_CONTENT_LENGTH))
     return;
-  for (request = *list_of (requests); NULL != request; request = request->next_begun)
+  for (request = *early_list (requests); NULL != request; request = request->next_begun)
   {
-    const enum refusal refusal = judge_length (request->early);
+    const enum refusal refusal = early_judge_length (request->early);
 
     if (REFUSALS != refusal)
       early_say (requests, request->early, refusal);

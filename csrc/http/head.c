@@ -12,7 +12,7 @@
 
 #include "http/head.h"
 #include "api/batch.h"
-#include "base/bytes.h"
+#include "base/buffer.h"
 #include "http/request.h"
 #include "http/response.h"
 #include "mhd/client.h"
@@ -26,8 +26,8 @@ struct walk
 
 
 static bool
-is (struct span name,
-    const char *other)
+head_is (struct span name,
+         const char *other)
 {
   return (strlen (other) == name.size) &&
          (0 == strncasecmp (name.at, other, name.size));
@@ -36,8 +36,8 @@ is (struct span name,
 
 /* There is room for it. */
 static void
-put_line (struct text *text,
-          struct span line)
+head_put_line (struct buffer *text,
+               struct span line)
 {
   memcpy (text->at + text->size, line.at, line.size);
   text->size += line.size;
@@ -46,25 +46,25 @@ put_line (struct text *text,
 
 
 static bool
-add_line (struct text *text,
-          struct span line)
+head_add_line (struct buffer *text,
+               struct span line)
 {
-  if (! text_reserve (text, line.size + 1))
+  if (! buffer_reserve (text, line.size + 1))
     return false;
-  put_line (text, line);
+  head_put_line (text, line);
   return true;
 }
 
 
 static struct span
-span_of (const char *string)
+head_span_of (const char *string)
 {
   return (struct span) { string, strlen (string) };
 }
 
 
 static struct span
-without_trailing_blank (struct span value)
+head_without_trailing_blank (struct span value)
 {
   while ( (0 != value.size) &&
           ( (' ' == value.at[value.size - 1]) ||
@@ -86,7 +86,7 @@ without_trailing_blank (struct span value)
 
 
 static bool
-has_layout (void)
+head_has_layout (void)
 {
   return '0' == MHD_get_version ()[0];
 }
@@ -94,8 +94,8 @@ has_layout (void)
 
 /* A line ends at END, where libmicrohttpd has put NULs over CR and LF. */
 static void
-end_line (struct layout *layout,
-          const char *end)
+head_end_line (struct layout *layout,
+               const char *end)
 {
   if ( ('\0' != end[0]) ||
        ('\0' != end[1]) )
@@ -106,13 +106,13 @@ end_line (struct layout *layout,
 
 /* Only where the line begins at the right place do the bytes behind it exist. */
 static void
-lay_out (struct layout *layout,
-         struct span name,
-         struct span value)
+head_lay_out (struct layout *layout,
+              struct span name,
+              struct span value)
 {
   const char *at = name.at + name.size;
 
-  if ( (! has_layout ()) ||
+  if ( (! head_has_layout ()) ||
        (layout->is_broken) )
     return;
   layout->is_broken = (layout->next != name.at) || ('\0' != *at);
@@ -123,26 +123,26 @@ lay_out (struct layout *layout,
   while ( (' ' == *at) || ('\t' == *at) );
   layout->is_broken = at != value.at;
   if (! layout->is_broken)
-    end_line (layout, value.at + value.size);
+    head_end_line (layout, value.at + value.size);
 }
 
 
 /* The last line is an empty one.  0.9.72 tells only that line's length, below zero:
    there the body has to begin behind it.  Others tell that of the whole header. */
 static void
-end_layout (struct layout *layout,
-            struct MHD_Connection *connection,
-            const char *begin)
+head_end_layout (struct layout *layout,
+                 struct MHD_Connection *connection,
+                 const char *begin)
 {
   const union MHD_ConnectionInfo *const info
     = MHD_get_connection_info (connection,
                                MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
 
-  if ( (! has_layout ()) ||
+  if ( (! head_has_layout ()) ||
        (layout->is_broken) ||
        (NULL == info) )
     return;
-  end_line (layout, layout->next);
+  head_end_line (layout, layout->next);
   if ((size_t) -2 == info->header_size)
     layout->body = layout->next;
   else if ((size_t) (layout->next - begin) != info->header_size)
@@ -155,7 +155,7 @@ end_layout (struct layout *layout,
 
 /* libmicrohttpd has checked that it is a number that it can count. */
 static uint64_t
-number (const char *digits)
+head_number (const char *digits)
 {
   uint64_t number = 0;
 
@@ -167,28 +167,28 @@ number (const char *digits)
 
 /* Learns what the field says about the message. */
 static void
-learn (struct head *head,
-       struct span name,
-       struct span value)
+head_learn (struct head *head,
+            struct span name,
+            struct span value)
 {
-  const struct span trimmed = without_trailing_blank (value);
+  const struct span trimmed = head_without_trailing_blank (value);
 
-  if (is (name, "Host"))
+  if (head_is (name, "Host"))
   {
     head->hosts++;
     head->host = trimmed;
   }
-  else if (is (name, "Content-Length"))
+  else if (head_is (name, "Content-Length"))
   {
     head->lengths++;
-    head->length = number (value.at);
+    head->length = head_number (value.at);
   }
-  else if (is (name, "Transfer-Encoding"))
+  else if (head_is (name, "Transfer-Encoding"))
   {
     /* Before 1.0 libmicrohttpd does not know "chunked" with a blank behind it,
        and would read to the end of the connection. */
     head->codings++;
-    if (! is (value, "chunked"))
+    if (! head_is (value, "chunked"))
       head->coding_is_unknown = true;
   }
 }
@@ -196,54 +196,54 @@ learn (struct head *head,
 
 /* MHD_KeyValueIteratorN.  It goes on learning after a malformed field. */
 static enum MHD_Result
-on_field (void *cls,
-          enum MHD_ValueKind kind,
-          const char *name_at,
-          size_t name_size,
-          const char *value_at,
-          size_t value_size)
+head_on_field (void *cls,
+               enum MHD_ValueKind kind,
+               const char *name_at,
+               size_t name_size,
+               const char *value_at,
+               size_t value_size)
 {
   struct walk *const walk = cls;
   struct head *const head = walk->head;
   const struct span name = { name_at, name_size };
   const struct span value = { value_at, value_size };
-  struct span line = without_trailing_blank (value);
+  struct span line = head_without_trailing_blank (value);
 
   (void) kind;
-  lay_out (&head->layout, name, value);
-  learn (head, name, value);
+  head_lay_out (&head->layout, name, value);
+  head_learn (head, name, value);
   if ( (! rules_token (name)) ||
        (! rules_value (value)) )
     head->field_is_malformed = true;
   /* The target says more (RFC 9112, 3.2.2). */
-  if ( (0 != head->authority.size) && (is (name, "Host")) )
+  if ( (0 != head->authority.size) && (head_is (name, "Host")) )
     line = head->authority;
   if ( (walk->failed) ||
-       (! text_reserve (head->text, name.size + line.size + 2)) )
+       (! buffer_reserve (head->text, name.size + line.size + 2)) )
   {
     walk->failed = true;
     return MHD_YES;
   }
-  put_line (head->text, name);
-  put_line (head->text, line);
+  head_put_line (head->text, name);
+  head_put_line (head->text, line);
   return MHD_YES;
 }
 
 
 static bool
-write_first_lines (struct head *head,
-                   struct MHD_Connection *connection)
+head_write_first_lines (struct head *head,
+                        struct MHD_Connection *connection)
 {
   const struct span lines[PYMHD_HEAD_FIELDS] = {
-    [PYMHD_HEAD_TARGET] = span_of (""), /* it stands there, but for its end */
+    [PYMHD_HEAD_TARGET] = head_span_of (""), /* it stands there, but for its end */
     [PYMHD_HEAD_METHOD] = head->method,
     [PYMHD_HEAD_VERSION] = head->version,
-    [PYMHD_HEAD_CLIENT] = span_of (client_address (connection)),
+    [PYMHD_HEAD_CLIENT] = head_span_of (client_address (connection)),
   };
   size_t line;
 
   for (line = 0; line < PYMHD_HEAD_FIELDS; line++)
-    if (! add_line (head->text, lines[line]))
+    if (! head_add_line (head->text, lines[line]))
       return false;
   return true;
 }
@@ -254,9 +254,9 @@ write_first_lines (struct head *head,
    body in chunks is read as a request there: keep-alive is the client's to ask for,
    and now it does not. */
 static void
-close_behind_chunks (struct MHD_Connection *connection)
+head_close_behind_chunks (struct MHD_Connection *connection)
 {
-  if (has_layout ())
+  if (head_has_layout ())
     (void) MHD_set_connection_value (connection,
                                      MHD_HEADER_KIND,
                                      MHD_HTTP_HEADER_CONNECTION,
@@ -276,24 +276,24 @@ head_read (struct head *head,
 
   *head = (struct head) {
     .text = &request->head,
-    .method = span_of (method),
+    .method = head_span_of (method),
     .target = { request->head.at, request->target_size },
     .received_at = request->received_at,
-    .version = span_of (version),
+    .version = head_span_of (version),
   };
   head->target_is_malformed = ! target_parse (head->target,
-                                              is (head->method, "OPTIONS"),
+                                              head_is (head->method, "OPTIONS"),
                                               &head->authority);
-  if (has_layout ())
-    end_line (&head->layout, head->version.at + head->version.size);
-  walk.failed = ! write_first_lines (head, connection);
+  if (head_has_layout ())
+    head_end_line (&head->layout, head->version.at + head->version.size);
+  walk.failed = ! head_write_first_lines (head, connection);
   (void) MHD_get_connection_values_n (connection,
                                       MHD_HEADER_KIND,
-                                      &on_field,
+                                      &head_on_field,
                                       &walk);
-  end_layout (&head->layout, connection, method);
+  head_end_layout (&head->layout, connection, method);
   if (0 != head->codings)
-    close_behind_chunks (connection);
+    head_close_behind_chunks (connection);
   /* It may lie elsewhere by now. */
   head->target.at = request->head.at;
   refusal = head_judge (head);
@@ -306,12 +306,12 @@ head_read (struct head *head,
 
 /* MHD_KeyValueIteratorN */
 static enum MHD_Result
-on_trailer (void *cls,
-            enum MHD_ValueKind kind,
-            const char *name_at,
-            size_t name_size,
-            const char *value_at,
-            size_t value_size)
+head_on_trailer (void *cls,
+                 enum MHD_ValueKind kind,
+                 const char *name_at,
+                 size_t name_size,
+                 const char *value_at,
+                 size_t value_size)
 {
   struct head *const head = cls;
   const struct span name = { name_at, name_size };
@@ -320,7 +320,7 @@ on_trailer (void *cls,
   (void) kind;
   if (NULL == head->layout.next)
     head->layout.next = name_at;
-  lay_out (&head->layout, name, value);
+  head_lay_out (&head->layout, name, value);
   if ( (! rules_token (name)) ||
        (! rules_value (value)) )
     head->field_is_malformed = true;
@@ -335,7 +335,7 @@ head_read_trailer (struct MHD_Connection *connection)
 
   (void) MHD_get_connection_values_n (connection,
                                       MHD_FOOTER_KIND,
-                                      &on_trailer,
+                                      &head_on_trailer,
                                       &head);
   return (head.field_is_malformed) || (head.layout.is_broken)
          ? BAD_REQUEST : REFUSALS;

@@ -11,8 +11,8 @@
 
 #include "http/response.h"
 
+struct buffer;
 struct request;
-struct text;
 
 /* Bytes of somebody else's. */
 struct span
@@ -24,7 +24,7 @@ struct span
 /* What head.c has read, for the rules of head_rules.c. */
 struct head
 {
-  struct text *text;            /* for Python; it begins with the target */
+  struct buffer *text;            /* for Python; it begins with the target */
   struct span method;
   struct span target;           /* as it was received */
   struct span authority;        /* of an absolute target; else size 0 */

@@ -53,7 +53,7 @@ rules_value (struct span value)
 /* Bytes are hidden from us: by a NUL, or by an end of a line that is not CRLF, of
    which somebody before us may think otherwise. */
 static bool
-hides_bytes (const struct head *head)
+head_hides_bytes (const struct head *head)
 {
   /* libmicrohttpd has put a NUL over each blank. */
   return head->layout.is_broken ||
@@ -64,7 +64,7 @@ hides_bytes (const struct head *head)
 
 
 static bool
-has_bad_method (const struct head *head)
+head_has_bad_method (const struct head *head)
 {
   return ! rules_token (head->method);
 }
@@ -72,7 +72,7 @@ has_bad_method (const struct head *head)
 
 /* HTTP, a slash, a digit, a dot and a digit. */
 static bool
-has_bad_version (const struct head *head)
+head_has_bad_version (const struct head *head)
 {
   const char *const at = head->version.at;
 
@@ -85,14 +85,14 @@ has_bad_version (const struct head *head)
 
 
 static bool
-has_other_version (const struct head *head)
+head_has_other_version (const struct head *head)
 {
   return '1' != head->version.at[5];
 }
 
 
 static bool
-is_1_0 (const struct head *head)
+head_is_1_0 (const struct head *head)
 {
   return '0' == head->version.at[7];
 }
@@ -101,7 +101,7 @@ is_1_0 (const struct head *head)
 /* The 2xx of a handler that does not think of it would open a tunnel, through
    which a proxy before us lets everything pass. */
 static bool
-is_connect (const struct head *head)
+head_is_connect (const struct head *head)
 {
   return (7 == head->method.size) &&
          (0 == memcmp (head->method.at, "CONNECT", 7));
@@ -109,14 +109,14 @@ is_connect (const struct head *head)
 
 
 static bool
-has_bad_target (const struct head *head)
+head_has_bad_target (const struct head *head)
 {
   return head->target_is_malformed;
 }
 
 
 static bool
-has_bad_field (const struct head *head)
+head_has_bad_field (const struct head *head)
 {
   return head->field_is_malformed;
 }
@@ -124,10 +124,10 @@ has_bad_field (const struct head *head)
 
 /* One, or none in HTTP/1.0; empty only where the target does not say more. */
 static bool
-has_bad_host (const struct head *head)
+head_has_bad_host (const struct head *head)
 {
   if (0 == head->hosts)
-    return ! is_1_0 (head);
+    return ! head_is_1_0 (head);
   if (1 < head->hosts)
     return true;
   if (0 == head->host.size)
@@ -139,17 +139,17 @@ has_bad_host (const struct head *head)
 /* Two of them, or a length beside a coding: where the body ends would be a matter
    of opinion. */
 static bool
-has_several_lengths (const struct head *head)
+head_has_several_lengths (const struct head *head)
 {
   return 1 < head->lengths + head->codings;
 }
 
 
 static bool
-has_bad_coding (const struct head *head)
+head_has_bad_coding (const struct head *head)
 {
   return head->coding_is_unknown ||
-         ( (0 != head->codings) && (is_1_0 (head)) );
+         ( (0 != head->codings) && (head_is_1_0 (head)) );
 }
 
 
@@ -158,16 +158,16 @@ static const struct
   bool (*is_broken) (const struct head *head);
   enum refusal refusal;
 } rules[] = {
-  { &hides_bytes, BAD_REQUEST },                /* RFC 9112, 2.2 and 5 */
-  { &has_bad_method, BAD_REQUEST },             /* RFC 9110, 9.1 */
-  { &has_bad_version, BAD_REQUEST },            /* RFC 9112, 2.3 */
-  { &has_other_version, OTHER_VERSION },        /* RFC 9110, 15.6.6 */
-  { &is_connect, NOT_IMPLEMENTED },             /* RFC 9110, 9.3.6 */
-  { &has_bad_target, BAD_REQUEST },             /* RFC 9112, 3.2 */
-  { &has_bad_field, BAD_REQUEST },              /* RFC 9110, 5.1 and 5.5 */
-  { &has_bad_host, BAD_REQUEST },               /* RFC 9112, 3.2 */
-  { &has_several_lengths, BAD_REQUEST },        /* RFC 9112, 6.3 */
-  { &has_bad_coding, BAD_REQUEST },             /* RFC 9112, 6.1 */
+  { &head_hides_bytes, BAD_REQUEST },                /* RFC 9112, 2.2 and 5 */
+  { &head_has_bad_method, BAD_REQUEST },             /* RFC 9110, 9.1 */
+  { &head_has_bad_version, BAD_REQUEST },            /* RFC 9112, 2.3 */
+  { &head_has_other_version, OTHER_VERSION },        /* RFC 9110, 15.6.6 */
+  { &head_is_connect, NOT_IMPLEMENTED },             /* RFC 9110, 9.3.6 */
+  { &head_has_bad_target, BAD_REQUEST },             /* RFC 9112, 3.2 */
+  { &head_has_bad_field, BAD_REQUEST },              /* RFC 9110, 5.1 and 5.5 */
+  { &head_has_bad_host, BAD_REQUEST },               /* RFC 9112, 3.2 */
+  { &head_has_several_lengths, BAD_REQUEST },        /* RFC 9112, 6.3 */
+  { &head_has_bad_coding, BAD_REQUEST },             /* RFC 9112, 6.1 */
 };
 
 

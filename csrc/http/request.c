@@ -16,7 +16,7 @@
 #include "http/request.h"
 #include "api/batch.h"
 #include "api/callbacks/events.h"
-#include "base/bytes.h"
+#include "base/buffer.h"
 #include "base/life.h"
 #include "base/slots.h"
 #include "http/early.h"
@@ -33,8 +33,8 @@
    could have only some hundred of them, and no answer if it has more.  It reads up to
    the NUL that we put there; the string is in a buffer of the connection's. */
 static void
-hide_query (const char *uri,
-            size_t size)
+request_hide_query (const char *uri,
+                    size_t size)
 {
   const char *const mark = memchr (uri, '?', size);
 
@@ -45,15 +45,15 @@ hide_query (const char *uri,
 
 
 static bool
-begin (struct request *request,
-       const char *uri)
+request_take_target (struct request *request,
+                     const char *uri)
 {
   request->received_at = uri;
   request->target_size = strlen (uri);
   /* head_read() adds the rest, and fails too where memory is short. */
-  if (! text_add (&request->head, uri, request->target_size))
+  if (! buffer_add (&request->head, uri, request->target_size))
     return false;
-  hide_query (uri, request->target_size);
+  request_hide_query (uri, request->target_size);
   return true;
 }
 
@@ -76,7 +76,7 @@ request_begin (void *cls,
   client_takes (client, request, &request_forget);
   (void) client_enters (requests->server, client, HEADER);
   if ( (NULL != uri) &&
-       (! begin (request, uri)) )
+       (! request_take_target (request, uri)) )
     request->refusal = FAILED;
   return request;
 }
@@ -89,7 +89,7 @@ request_refuse (struct request *request,
   if (REFUSALS == request->refusal)
     request->refusal = why;
   free (request->body.at);
-  request->body = (struct text) { 0 };
+  request->body = (struct buffer) { 0 };
 }
 
 
@@ -97,7 +97,7 @@ request_refuse (struct request *request,
    follow for the latter (RFC 9110, 2.5).  It is libmicrohttpd's own memory, which
    Python's text is a copy of. */
 static void
-take_for_1_1 (const char *version)
+request_take_for_1_1 (const char *version)
 {
   if ('1' < version[7])
     ((char *) (uintptr_t) version)[7] = '1';
@@ -107,10 +107,10 @@ take_for_1_1 (const char *version)
 /* The first call: nothing of the body has been read.  A head that breaks a rule is
    answered at once: where its body ends nobody can tell. */
 static enum MHD_Result
-receive_head (struct request *request,
-              struct MHD_Connection *connection,
-              const char *method,
-              const char *version)
+request_receive_head (struct request *request,
+                      struct MHD_Connection *connection,
+                      const char *method,
+                      const char *version)
 {
   struct requests *const requests = request->requests;
   struct head head;
@@ -135,7 +135,7 @@ receive_head (struct request *request,
     request->client->lingers = true;
     return request_reply (request, connection);
   }
-  take_for_1_1 (version);
+  request_take_for_1_1 (version);
   if (atomic_load (&requests->server->life.refusing))
     request_refuse (request, UNAVAILABLE);
   if (REFUSALS != why)
@@ -161,8 +161,8 @@ receive_head (struct request *request,
 /* Whether the header has ended where head.c thinks.  In front of a body in chunks
    there is a line, which cannot begin with a NUL. */
 static bool
-begins_in_place (const struct request *request,
-                 const char *data)
+request_begins_in_place (const struct request *request,
+                         const char *data)
 {
   if (NULL == request->body_at)
     return true;
@@ -173,22 +173,22 @@ begins_in_place (const struct request *request,
 /* Room for all that the client has announced, at once: most bodies are as long
    as it says. */
 static bool
-add_to_body (struct request *request,
-             const char *data,
-             size_t size)
+request_add_to_body (struct request *request,
+                     const char *data,
+                     size_t size)
 {
   if ( (0 == request->body.room) &&
-       (! text_reserve (&request->body, (size_t) request->length)) )
+       (! buffer_reserve (&request->body, (size_t) request->length)) )
     return false;
-  return text_add (&request->body, data, size);
+  return buffer_add (&request->body, data, size);
 }
 
 
 /* In the middle of a body libmicrohttpd takes no response. */
 static enum MHD_Result
-refuse_body (struct request *request,
-             struct MHD_Connection *connection,
-             const char *status)
+request_refuse_body (struct request *request,
+                     struct MHD_Connection *connection,
+                     const char *status)
 {
   if (! client_enters (request->requests->server, request->client, OURS))
     return MHD_NO;
@@ -199,18 +199,18 @@ refuse_body (struct request *request,
 
 
 static enum MHD_Result
-receive_body (struct request *request,
-              struct MHD_Connection *connection,
-              const char *data,
-              size_t *size)
+request_receive_body (struct request *request,
+                      struct MHD_Connection *connection,
+                      const char *data,
+                      size_t *size)
 {
-  if (! begins_in_place (request, data))
-    return refuse_body (request, connection, "400 Bad Request");
+  if (! request_begins_in_place (request, data))
+    return request_refuse_body (request, connection, "400 Bad Request");
   request->body_at = NULL;
   if (*size > request->requests->server->config.body_limit - request->body.size)
-    return refuse_body (request, connection, "413 Content Too Large");
-  if (! add_to_body (request, data, *size))
-    return refuse_body (request, connection, "500 Internal Server Error");
+    return request_refuse_body (request, connection, "413 Content Too Large");
+  if (! request_add_to_body (request, data, *size))
+    return request_refuse_body (request, connection, "500 Internal Server Error");
   atomic_store_explicit (&request->client->received, request->body.size,
                          memory_order_relaxed);
   *size = 0;
@@ -220,7 +220,7 @@ receive_body (struct request *request,
 
 /* False if memory is short. */
 static bool
-give_token (struct request *request)
+request_give_token (struct request *request)
 {
   struct requests *const requests = request->requests;
 
@@ -235,11 +235,11 @@ give_token (struct request *request)
    The pump: Python reads of it in the batch.  Returns REFUSALS, or how to
    answer without Python. */
 static enum refusal
-ask (struct request *request)
+request_ask (struct request *request)
 {
   struct requests *const requests = request->requests;
   struct batch *const batch = &requests->server->batch;
-  const struct text *const head = &request->head;
+  const struct buffer *const head = &request->head;
   struct pymhd_event event = {
     .kind = PYMHD_EVENT_REQUEST,
     .text_end = (int64_t) head->size,   /* unless it goes into the batch */
@@ -248,7 +248,7 @@ ask (struct request *request)
   };
   size_t before;
 
-  if (! give_token (request))
+  if (! request_give_token (request))
     return FAILED;
   event.request = request->token;
   request->phase = ASKED;
@@ -262,9 +262,9 @@ ask (struct request *request)
   before = batch->text.size;
   if (PYMHD_ALONG >= request->body.size)
     event.body = 0;
-  if ( (text_add (&batch->text, head->at, head->size)) &&
+  if ( (buffer_add (&batch->text, head->at, head->size)) &&
        ( (0 != event.body) ||
-         (text_add (&batch->text, request->body.at, request->body.size)) ) &&
+         (buffer_add (&batch->text, request->body.at, request->body.size)) ) &&
        (batch_add (batch, &event)) )
     return REFUSALS;
   batch->text.size = before;
@@ -293,9 +293,9 @@ request_access (void *cls,
   if (! config_calls_back (&request->requests->server->config))
     runs_succeed (&request->requests->server->runs);
   if (BEGUN == request->phase)
-    return receive_head (request, connection, method, version);
+    return request_receive_head (request, connection, method, version);
   if (0 != *upload_data_size)
-    return receive_body (request, connection, upload_data, upload_data_size);
+    return request_receive_body (request, connection, upload_data, upload_data_size);
   if ( (RECEIVING == request->phase) &&
        (! client_enters (request->requests->server, request->client, OURS)) )
     return MHD_NO;
@@ -304,7 +304,7 @@ request_access (void *cls,
   {
     why = request->in_chunks ? head_read_trailer (connection) : REFUSALS;
     if (REFUSALS == why)
-      why = ask (request);
+      why = request_ask (request);
     if (REFUSALS != why)
       request_refuse (request, why);
   }

@@ -10,12 +10,12 @@
 #include <stdint.h>
 #include <microhttpd.h>
 
-#include "base/bytes.h"
+#include "base/buffer.h"
 #include "base/slots.h"
 #include "http/response.h"
 
-struct hub;
 struct client;
+struct hub;
 struct pymhd_answer;
 struct pymhd_quota;
 struct pymhd_response;
@@ -37,8 +37,8 @@ struct request
   unsigned int once_status;
   size_t header_size;           /* bytes of the answer's fields */
   bool has_place;               /* in the quota of upgrades */
-  struct text head;             /* for Python; it begins with the target */
-  struct text body;
+  struct buffer head;             /* for Python; it begins with the target */
+  struct buffer body;
   uint64_t length;              /* of the body, as the client says; 0: unknown */
   bool in_chunks;               /* its body, which may have a trailer */
   size_t target_size;

@@ -47,9 +47,9 @@ static const struct
 
 /* Takes over mhd, also if it fails. */
 static struct pymhd_response *
-adopt (struct MHD_Response *mhd,
-       unsigned int status,
-       size_t fields_size)
+response_adopt (struct MHD_Response *mhd,
+                unsigned int status,
+                size_t fields_size)
 {
   struct pymhd_response *response;
 
@@ -70,8 +70,8 @@ adopt (struct MHD_Response *mhd,
 
 
 static bool
-add_field (struct MHD_Response *mhd,
-           const char *name)
+response_add_field (struct MHD_Response *mhd,
+                    const char *name)
 {
   return MHD_YES == MHD_add_response_header (mhd,
                                              name,
@@ -81,8 +81,8 @@ add_field (struct MHD_Response *mhd,
 
 /* The name before the one at FIELD, in a block that begins at FIELDS. */
 static const char *
-field_before (const char *fields,
-              const char *field)
+response_field_before (const char *fields,
+                       const char *field)
 {
   int ends = 0;
 
@@ -99,9 +99,9 @@ field_before (const char *fields,
 /* FIELDS are names and values, each ended by a NUL.  Releases before 0.9.74
    send the field that was added last first. */
 static bool
-add_fields (struct MHD_Response *mhd,
-            const char *fields,
-            size_t size)
+response_add_fields (struct MHD_Response *mhd,
+                     const char *fields,
+                     size_t size)
 {
   const char *const end = fields + size;
   const char *field;
@@ -109,15 +109,15 @@ add_fields (struct MHD_Response *mhd,
 #if MHD_VERSION < 0x00097400
   for (field = end; field > fields;)
   {
-    field = field_before (fields, field);
-    if (! add_field (mhd, field))
+    field = response_field_before (fields, field);
+    if (! response_add_field (mhd, field))
       return false;
   }
 #else
-  (void) &field_before;
+  (void) &response_field_before;
   for (field = fields; field < end;)
   {
-    if (! add_field (mhd, field))
+    if (! response_add_field (mhd, field))
       return false;
     field += strlen (field) + 1;
     field += strlen (field) + 1;
@@ -129,12 +129,12 @@ add_fields (struct MHD_Response *mhd,
 
 /* Returns mhd; NULL, and it is gone, if it does not take the fields. */
 static struct MHD_Response *
-with_fields (struct MHD_Response *mhd,
-             const char *fields,
-             size_t fields_size)
+response_with_fields (struct MHD_Response *mhd,
+                      const char *fields,
+                      size_t fields_size)
 {
   if ( (NULL == mhd) ||
-       (add_fields (mhd, fields, fields_size)) )
+       (response_add_fields (mhd, fields, fields_size)) )
     return mhd;
   MHD_destroy_response (mhd);
   return NULL;
@@ -148,11 +148,11 @@ response_once (const char *body,
                const char *fields,
                size_t fields_size)
 {
-  return with_fields (MHD_create_response_from_buffer (body_size,
-                                                       (void *) (uintptr_t) body,
-                                                       MHD_RESPMEM_MUST_COPY),
-                      fields,
-                      fields_size);
+  struct MHD_Response *const mhd
+    = MHD_create_response_from_buffer (body_size, (void *) (uintptr_t) body,
+                                       MHD_RESPMEM_MUST_COPY);
+
+  return response_with_fields (mhd, fields, fields_size);
 }
 
 
@@ -165,22 +165,23 @@ pymhd_response_new (unsigned int status,
                     const char *fields,
                     size_t fields_size)
 {
-  return adopt (response_once (body, body_size, fields, fields_size),
-                status, fields_size);
+  return response_adopt (response_once (body, body_size, fields, fields_size),
+                         status, fields_size);
 }
 
 
-/* The same with a body that pymhd_lend() has announced, which is not copied. */
+/* Any thread; no Python inside.  The body is one that pymhd_zero_copy_lend() has
+   announced, and is not copied. */
 struct pymhd_response *
-pymhd_response_new_lent (unsigned int status,
-                         const char *body,
-                         size_t body_size,
-                         const char *fields,
-                         size_t fields_size)
+pymhd_response_new_zero_copy (unsigned int status,
+                              const char *body,
+                              size_t body_size,
+                              const char *fields,
+                              size_t fields_size)
 {
-  return adopt (with_fields (lent_response (body, body_size),
-                             fields, fields_size),
-                status, fields_size);
+  return response_adopt (response_with_fields (zero_copy_response (body, body_size),
+                                               fields, fields_size),
+                         status, fields_size);
 }
 
 
@@ -189,9 +190,10 @@ response_for_upgrade (MHD_UpgradeHandler handler,
                       const char *fields,
                       size_t fields_size)
 {
-  return adopt (with_fields (MHD_create_response_for_upgrade (handler, NULL),
-                             fields, fields_size),
-                MHD_HTTP_SWITCHING_PROTOCOLS, fields_size);
+  struct MHD_Response *const mhd = MHD_create_response_for_upgrade (handler, NULL);
+
+  return response_adopt (response_with_fields (mhd, fields, fields_size),
+                         MHD_HTTP_SWITCHING_PROTOCOLS, fields_size);
 }
 
 
@@ -241,14 +243,14 @@ response_drain (void)
 
 
 const char *
-response_refusal_body (enum refusal which)
+response_canned_body (enum refusal which)
 {
   return refusals[which].body;
 }
 
 
 struct pymhd_response *
-response_refusal (enum refusal which)
+response_canned (enum refusal which)
 {
   /* The last one is for those who may come again. */
   static const char fields[] =

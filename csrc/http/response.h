@@ -25,10 +25,10 @@ enum refusal
 /* One of our own short answers; it closes the connection. */
 /* Its body, a line that begins with its status and reason. */
 const char *
-response_refusal_body (enum refusal which);
+response_canned_body (enum refusal which);
 
 struct pymhd_response *
-response_refusal (enum refusal which);
+response_canned (enum refusal which);
 
 /* A response for one request; the caller destroys it.  NULL if memory is
    short or libmicrohttpd refuses a field. */

@@ -34,9 +34,9 @@ struct repeat
 
 
 static uint64_t
-mix (uint64_t digest,
-     const char *at,
-     size_t size)
+cache_mix (uint64_t digest,
+           const char *at,
+           size_t size)
 {
   uint64_t word = 0;
 
@@ -49,8 +49,8 @@ mix (uint64_t digest,
 /* Never 0, which no answer has had.  Of a long one it looks at words that are
    spread over all of it: others may have the same digest. */
 static uint64_t
-digest_of (const struct pymhd_answer *answer,
-           const char *bytes)
+cache_digest_of (const struct pymhd_answer *answer,
+                 const char *bytes)
 {
   const size_t size = (size_t) answer->body_size + answer->fields_size;
   const size_t step = sizeof (uint64_t) * (1 + size / DIGESTED);
@@ -58,17 +58,17 @@ digest_of (const struct pymhd_answer *answer,
   size_t at;
 
   for (at = 0; at + sizeof (uint64_t) <= size; at += step)
-    digest = mix (digest, bytes + at, sizeof (uint64_t));
+    digest = cache_mix (digest, bytes + at, sizeof (uint64_t));
   if (at < size)
-    digest = mix (digest, bytes + at, size - at);
+    digest = cache_mix (digest, bytes + at, size - at);
   return digest | 1;
 }
 
 
 static bool
-is_the_same (const struct repeat *repeat,
-             const struct pymhd_answer *answer,
-             const char *bytes)
+cache_is_the_same (const struct repeat *repeat,
+                   const struct pymhd_answer *answer,
+                   const char *bytes)
 {
   return (repeat->status == answer->status) &&
          (repeat->body_size == answer->body_size) &&
@@ -79,7 +79,7 @@ is_the_same (const struct repeat *repeat,
 
 
 static void
-forget (struct repeat *repeat)
+cache_forget (struct repeat *repeat)
 {
   pymhd_response_unref (repeat->response);
   free (repeat->bytes);
@@ -89,9 +89,9 @@ forget (struct repeat *repeat)
 
 /* Where memory is short the answer is sent as one that came once. */
 static void
-keep (struct repeat *repeat,
-      const struct pymhd_answer *answer,
-      const char *bytes)
+cache_keep (struct repeat *repeat,
+            const struct pymhd_answer *answer,
+            const char *bytes)
 {
   const size_t size = (size_t) answer->body_size + answer->fields_size;
 
@@ -111,9 +111,9 @@ keep (struct repeat *repeat,
 
 
 struct pymhd_response *
-repeats_find (struct requests *requests,
-              const struct pymhd_answer *answer,
-              const char *bytes)
+response_cache_find (struct requests *requests,
+                     const struct pymhd_answer *answer,
+                     const char *bytes)
 {
   struct repeat *repeat;
   uint64_t digest;
@@ -124,34 +124,34 @@ repeats_find (struct requests *requests,
     requests->repeats = calloc (PLACES, sizeof (*requests->repeats));
   if (NULL == requests->repeats)
     return NULL;
-  digest = digest_of (answer, bytes);
+  digest = cache_digest_of (answer, bytes);
   repeat = &requests->repeats[digest >> 1 & (PLACES - 1)];
   if ( (digest == repeat->digest) &&
        (NULL != repeat->response) &&
-       (is_the_same (repeat, answer, bytes)) )
+       (cache_is_the_same (repeat, answer, bytes)) )
     return repeat->response;
   if (digest != repeat->digest)
   {
-    forget (repeat);
+    cache_forget (repeat);
     repeat->digest = digest;
     return NULL;
   }
-  forget (repeat);
+  cache_forget (repeat);
   repeat->digest = digest;
-  keep (repeat, answer, bytes);
+  cache_keep (repeat, answer, bytes);
   return repeat->response;
 }
 
 
 void
-repeats_free (struct requests *requests)
+response_cache_free (struct requests *requests)
 {
   size_t i;
 
   if (NULL == requests->repeats)
     return;
   for (i = 0; i < PLACES; i++)
-    forget (&requests->repeats[i]);
+    cache_forget (&requests->repeats[i]);
   free (requests->repeats);
   requests->repeats = NULL;
 }

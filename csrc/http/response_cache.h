@@ -13,9 +13,9 @@ struct requests;
    as no other call is made.  NULL: the answer has not.  BYTES: the body, then
    the fields. */
 struct pymhd_response *
-repeats_find (struct requests *requests,
-              const struct pymhd_answer *answer,
-              const char *bytes);
+response_cache_find (struct requests *requests,
+                     const struct pymhd_answer *answer,
+                     const char *bytes);
 
 void
-repeats_free (struct requests *requests);
+response_cache_free (struct requests *requests);

@@ -15,7 +15,7 @@
 
 
 static bool
-is_alnum (char c)
+target_is_alnum (char c)
 {
   return ( ('0' <= c) && (c <= '9') ) ||
          ( ('a' <= (c | ' ')) && ((c | ' ') <= 'z') );
@@ -23,7 +23,7 @@ is_alnum (char c)
 
 
 static int
-hex_digit (char c)
+target_hex_digit (char c)
 {
   if ( ('0' <= c) && (c <= '9') )
     return c - '0';
@@ -34,7 +34,7 @@ hex_digit (char c)
 
 /* *DIGIT, and a port that there is. */
 static bool
-is_port (struct span port)
+target_is_port (struct span port)
 {
   unsigned int number = 0;
   size_t i;
@@ -55,7 +55,7 @@ is_port (struct span port)
 /* unreserved, sub-delims and "%41".  A comma would be two hosts that somebody has
    made one list of. */
 static bool
-is_name (struct span name)
+target_is_name (struct span name)
 {
   size_t i;
 
@@ -70,15 +70,15 @@ is_name (struct span name)
 
       if (name.size - i < 3)
         return false;
-      high = hex_digit (name.at[i + 1]);
-      low = hex_digit (name.at[i + 2]);
+      high = target_hex_digit (name.at[i + 1]);
+      low = target_hex_digit (name.at[i + 2]);
       if ( (-1 == high) ||
            (-1 == low) ||
            (0 == high + low) )
         return false;
       i += 2;
     }
-    else if ( (! is_alnum (c)) &&
+    else if ( (! target_is_alnum (c)) &&
               ( ('\0' == c) || (NULL == strchr ("-._~!$&'()*+;=", c)) ) )
       return false;
   }
@@ -89,7 +89,7 @@ is_name (struct span name)
 /* What stands between "[" and "]": an address, and its zone after a "%"
    (RFC 6874, but clients also send the zone as it is). */
 static bool
-is_ipv6 (struct span literal)
+target_is_ipv6 (struct span literal)
 {
   char text[INET6_ADDRSTRLEN];
   struct in6_addr address;
@@ -106,7 +106,7 @@ is_ipv6 (struct span literal)
        (size + 1 == literal.size) )
     return false;
   for (i = size + 1; i < literal.size; i++)
-    if ( (! is_alnum (literal.at[i])) &&
+    if ( (! target_is_alnum (literal.at[i])) &&
          ( ('\0' == literal.at[i]) || (NULL == strchr ("-._~%", literal.at[i])) ) )
       return false;
   return true;
@@ -125,7 +125,7 @@ target_is_authority (struct span authority)
   {
     host_end = memchr (authority.at, ']', authority.size);
     if ( (NULL == host_end) ||
-         (! is_ipv6 ((struct span) {
+         (! target_is_ipv6 ((struct span) {
            authority.at + 1, (size_t) (host_end - authority.at) - 1
          })) )
       return false;
@@ -137,14 +137,14 @@ target_is_authority (struct span authority)
     if (NULL == host_end)
       host_end = end;
     if ( (host_end == authority.at) ||
-         (! is_name ((struct span) {
+         (! target_is_name ((struct span) {
            authority.at, (size_t) (host_end - authority.at)
          })) )
       return false;
   }
   return (host_end == end) ||
          ( (':' == *host_end) &&
-           (is_port ((struct span) {
+           (target_is_port ((struct span) {
              host_end + 1, (size_t) (end - host_end) - 1
            })) );
 }
@@ -154,8 +154,8 @@ target_is_authority (struct span authority)
    browsers leave as they are: []{}|^` and, in a query, a backslash.  "%00" would
    end the target in C. */
 static bool
-is_path (const char *at,
-         const char *end)
+target_is_path (const char *at,
+                const char *end)
 {
   bool in_query = false;
 
@@ -192,7 +192,7 @@ is_path (const char *at,
 
 /* Bytes of "http://" or "https://"; 0 if it begins otherwise. */
 static size_t
-scheme_size (struct span target)
+target_scheme_size (struct span target)
 {
   static const char *const schemes[] = { "http://", "https://" };
   size_t i;
@@ -215,13 +215,13 @@ target_parse (struct span target,
               struct span *authority)
 {
   const char *const end = target.at + target.size;
-  const size_t scheme = scheme_size (target);
+  const size_t scheme = target_scheme_size (target);
   const char *at = target.at + scheme;
 
   if (0 == target.size)
     return false;
   if ('/' == target.at[0])
-    return is_path (at, end);
+    return target_is_path (at, end);
   if (0 == scheme)
     return options && (1 == target.size) && ('*' == target.at[0]);
   while ( (at < end) && ('/' != *at) && ('?' != *at) )
@@ -230,5 +230,5 @@ target_parse (struct span target,
     target.at + scheme, (size_t) (at - target.at) - scheme
   };
   return target_is_authority (*authority) &&
-         is_path (at, end);
+         target_is_path (at, end);
 }

@@ -30,8 +30,8 @@ static atomic_bool any_returned;
 
 
 static void
-push (notes *list,
-      struct note *note)
+zero_copy_push (notes *list,
+                struct note *note)
 {
   note->next = atomic_load (list);
   atomic_store (list, note);
@@ -39,7 +39,7 @@ push (notes *list,
 
 
 static struct note *
-pop (notes *list)
+zero_copy_pop (notes *list)
 {
   struct note *const note = atomic_load (list);
 
@@ -52,16 +52,16 @@ pop (notes *list)
 /* MHD_ContentReaderFreeCallback: the thread that drops a response's last
    reference, no lock of libmicrohttpd's.  CLS: the body. */
 static void
-give_back (void *cls)
+zero_copy_give_back (void *cls)
 {
   struct note *note;
 
   (void) pthread_mutex_lock (&lock);
-  note = pop (&blank);
+  note = zero_copy_pop (&blank);
   if (NULL != note)
   {
     note->body = cls;
-    push (&returned, note);
+    zero_copy_push (&returned, note);
   }
   (void) pthread_mutex_unlock (&lock);
   atomic_store (&any_returned, true);
@@ -69,38 +69,38 @@ give_back (void *cls)
 
 
 struct MHD_Response *
-lent_response (const char *body,
-               size_t size)
+zero_copy_response (const char *body,
+                    size_t size)
 {
   struct MHD_Response *const response
     = MHD_create_response_from_buffer_with_free_callback (
-        size, (void *) (uintptr_t) body, &give_back);
+        size, (void *) (uintptr_t) body, &zero_copy_give_back);
 
   if (NULL == response)
-    give_back ((void *) (uintptr_t) body);
+    zero_copy_give_back ((void *) (uintptr_t) body);
   return response;
 }
 
 
 bool
-lent_is_returned (void)
+zero_copy_is_returned (void)
 {
   return atomic_load (&any_returned);
 }
 
 
 /* Any thread; no Python inside.  Announces one body: it is the caller's to keep until
-   pymhd_lent_take() returns its address, whatever becomes of its response.  0,
+   pymhd_zero_copy_take() returns its address, whatever becomes of its response.  0,
    and nothing is lent, if memory is short. */
 int
-pymhd_lend (void)
+pymhd_zero_copy_lend (void)
 {
   struct note *const note = malloc (sizeof (*note));
 
   if (NULL == note)
     return 0;
   (void) pthread_mutex_lock (&lock);
-  push (&blank, note);
+  zero_copy_push (&blank, note);
   (void) pthread_mutex_unlock (&lock);
   return 1;
 }
@@ -109,7 +109,7 @@ pymhd_lend (void)
 /* Any thread; no Python inside.  The address of a body that has been given back;
    0: there is none. */
 int64_t
-pymhd_lent_take (void)
+pymhd_zero_copy_take (void)
 {
   struct note *note;
   int64_t body = 0;
@@ -117,7 +117,7 @@ pymhd_lent_take (void)
   if (! atomic_exchange (&any_returned, false))
     return 0;
   (void) pthread_mutex_lock (&lock);
-  note = pop (&returned);
+  note = zero_copy_pop (&returned);
   if (NULL != atomic_load (&returned))
     atomic_store (&any_returned, true);
   (void) pthread_mutex_unlock (&lock);
@@ -131,7 +131,7 @@ pymhd_lent_take (void)
 /* A fork's child, in which another thread of the parent's may have had the lock.  The
    parent's bodies are the child's, too, and so are their notes. */
 void
-lent_forked (void)
+zero_copy_forked (void)
 {
   (void) pthread_mutex_init (&lock, NULL);
 }

@@ -8,15 +8,15 @@
 #include <stddef.h>
 #include <microhttpd.h>
 
-/* A response with the body that pymhd_lend() has announced, which stays where it
-   is.  NULL, and it has been given back, if memory is short.  Any thread. */
+/* A response with the body that pymhd_zero_copy_lend() has announced, which stays
+   where it is.  NULL, and it has been given back, if memory is short.  Any thread. */
 struct MHD_Response *
-lent_response (const char *body,
-               size_t size);
+zero_copy_response (const char *body,
+                    size_t size);
 
-/* Whether pymhd_lent_take() has something to give.  Any thread. */
+/* Whether pymhd_zero_copy_take() has something to give.  Any thread. */
 bool
-lent_is_returned (void);
+zero_copy_is_returned (void);
 
 void
-lent_forked (void);
+zero_copy_forked (void);

@@ -33,7 +33,7 @@
    part, and some processors copy 30 times as slowly to a place that lies a few bytes
    behind that, modulo the size of a page: where malloc() puts a large block. */
 #define ALIGNMENT ((size_t) 64)
-/* As many events as attend() makes at most. */
+/* As many events as input_attend() makes at most. */
 #define EVENTS_OF_A_LINK 4
 
 
@@ -68,7 +68,7 @@ hub_queue (struct link *link)
 /* The arena had no room for it: it comes first in the next batch, since behind those
    that have been read and are queued again it would find it full each time. */
 static void
-queue_first (struct link *link)
+input_queue_first (struct link *link)
 {
   struct hub *const hub = link->hub;
 
@@ -146,7 +146,7 @@ hub_ready (struct watcher *watcher,
 
 
 static bool
-make_room (struct hub *hub)
+input_make_room (struct hub *hub)
 {
   int room = hub->room ? hub->room : 64;
   int64_t *events;
@@ -166,10 +166,10 @@ make_room (struct hub *hub)
 
 
 static void
-tell (struct link *link,
-      enum pymhd_hub_kind kind,
-      int64_t first,
-      int64_t second)
+input_tell (struct link *link,
+            enum pymhd_hub_kind kind,
+            int64_t first,
+            int64_t second)
 {
   struct hub *const hub = link->hub;
 
@@ -184,26 +184,26 @@ tell (struct link *link,
 
 
 static void
-tell_data (struct link *link,
-           size_t size)
+input_tell_data (struct link *link,
+                 size_t size)
 {
   struct hub *const hub = link->hub;
 
-  tell (link, PYMHD_HUB_DATA, (int64_t) hub->used, (int64_t) (hub->used + size));
+  input_tell (link, PYMHD_HUB_DATA, (int64_t) hub->used, (int64_t) (hub->used + size));
   hub->used = (hub->used + size + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
 }
 
 
 /* What came early comes first. */
 static void
-take_early (struct link *link)
+input_take_early (struct link *link)
 {
   const struct hub *const hub = link->hub;
   const size_t left = link->early_size - link->early_at;
   const size_t size = left < READ_SIZE ? left : READ_SIZE;
 
   memcpy (hub->arena + hub->used, link->early + link->early_at, size);
-  tell_data (link, size);
+  input_tell_data (link, size);
   link->early_at += size;
   hub_queue (link);
   if (size < left)
@@ -215,14 +215,14 @@ take_early (struct link *link)
 
 /* Reads once; the link stays ready if there may be more. */
 static void
-read_some (struct link *link)
+input_read_some (struct link *link)
 {
   const struct hub *const hub = link->hub;
   const ssize_t size = stream_recv (&link->stream, hub->arena + hub->used, READ_SIZE);
 
   if (0 < size)
   {
-    tell_data (link, (size_t) size);
+    input_tell_data (link, (size_t) size);
     if ( ((size_t) size > READ_SIZE - TLS_RECORD) ||
          (link->stream.hung_up) )
       hub_queue (link);
@@ -232,7 +232,7 @@ read_some (struct link *link)
   else if (0 == size)
   {
     link->ended = true;
-    tell (link, PYMHD_HUB_EOF, 0, 0);
+    input_tell (link, PYMHD_HUB_EOF, 0, 0);
   }
   else if (EAGAIN == errno)
     link->readable = false;
@@ -245,22 +245,22 @@ read_some (struct link *link)
 
 /* Makes the events of one link.  False if it cannot, for now. */
 static bool
-attend (struct link *link)
+input_attend (struct link *link)
 {
   struct hub *const hub = link->hub;
 
-  if ( (! make_room (hub)) ||
+  if ( (! input_make_room (hub)) ||
        (ARENA_SIZE - hub->used < READ_SIZE) )
     return false;
   if (! link->told)
-    tell (link, PYMHD_HUB_MADE, link->request, link->session);
+    input_tell (link, PYMHD_HUB_MADE, link->request, link->session);
   link->told = true;
   if ( (link->pressed) &&
        (! link->lost) &&
        (link->outbox.size <= link->low) )
   {
     link->pressed = false;
-    tell (link, PYMHD_HUB_DRAINED, 0, 0);
+    input_tell (link, PYMHD_HUB_DRAINED, 0, 0);
   }
   if ( (! link->lost) &&
        (! link->closing) &&
@@ -269,15 +269,15 @@ attend (struct link *link)
   {
     /* One piece a batch: Python may pause or close the link at it. */
     if (NULL != link->early)
-      take_early (link);
+      input_take_early (link);
     else if (link->readable)
-      read_some (link);
+      input_read_some (link);
   }
   if ( (link->lost) &&
        (! link->told_end) )
   {
     link->told_end = true;
-    tell (link, PYMHD_HUB_LOST, link->error, link->cut);
+    input_tell (link, PYMHD_HUB_LOST, link->error, link->cut);
   }
   return true;
 }
@@ -303,7 +303,7 @@ hub_is_ready (const struct hub *hub)
 
 /* Reads what is ready and makes a batch of events, of which there are none. */
 static void
-gather (struct hub *hub)
+input_gather (struct hub *hub)
 {
   /* Those that are queued again meanwhile wait for the next batch. */
   const struct link *last = hub->last;
@@ -318,9 +318,9 @@ gather (struct hub *hub)
       last = NULL;
     if (link->released)
       link_free (link);
-    else if (! attend (link))
+    else if (! input_attend (link))
     {
-      queue_first (link);
+      input_queue_first (link);
       hub->batch.is_full = 1;
       break;
     }
@@ -338,7 +338,7 @@ hub_collect (struct hub *hub)
     return hub->batch.count;
   if (atomic_load (&hub->has_arrived))
     links_adopt (hub);
-  gather (hub);
+  input_gather (hub);
   return hub->batch.count;
 }
 
@@ -352,7 +352,7 @@ pymhd_hub_collect (struct pymhd_hub *face)
 
   hub->batch.count = hub->batch.is_full = 0;
   if (! atomic_load (&hub->server->life.dead))
-    gather (hub);
+    input_gather (hub);
 }
 
 

@@ -18,7 +18,7 @@
 #include "api/hub.h"
 #include "api/session.h"
 #include "api/upgrade.h"
-#include "base/bytes.h"
+#include "base/buffer.h"
 #include "base/log.h"
 #include "base/poller.h"
 #include "base/slots.h"
@@ -112,13 +112,13 @@ link_make (struct hub *hub,
            const char *extra,
            size_t extra_size)
 {
-  struct text early = { 0 };
+  struct buffer early = { 0 };
   struct link *link = NULL;
 
   if (! hub->server->config.tls)
     return link_new (hub, fd, extra, extra_size);
   if ( (NULL != tls) &&
-       (text_add (&early, extra, extra_size)) &&
+       (buffer_add (&early, extra, extra_size)) &&
        (tls_take_early (tls, &early)) )
     link = link_new (hub, fd, early.at, early.size);
   if (NULL != link)
@@ -130,7 +130,7 @@ link_make (struct hub *hub,
 
 /* Leaves the link to the pump.  False if that has ended. */
 static bool
-arrive (struct link *link)
+link_arrive (struct link *link)
 {
   struct hub *const hub = link->hub;
   bool taken;
@@ -243,7 +243,7 @@ hub_begin (void *cls,
   link->request = request;
   link->session = token;
   link->handed_over = handed_over;
-  if (! arrive (link))
+  if (! link_arrive (link))
     (void) pymhd_session_close (token);
   if (config_is_per_connection (&hub->server->config))
     session_wait (session);
@@ -262,7 +262,7 @@ pymhd_response_new_hub (const char *fields,
 
 /* The pump: gives the link its place and has it watched. */
 static void
-adopt (struct link *link)
+link_adopt (struct link *link)
 {
   const uint32_t events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
   struct hub *const hub = link->hub;
@@ -311,7 +311,7 @@ links_adopt (struct hub *hub)
   for (; NULL != link; link = next)
   {
     next = link->next;
-    adopt (link);
+    link_adopt (link);
   }
 }
 
@@ -361,7 +361,7 @@ pymhd_hub_close (struct pymhd_hub *face,
 
 /* The link is out of epoll and out of the table; the session goes on. */
 static void
-detach (struct link *link)
+link_detach (struct link *link)
 {
   struct hub *const hub = link->hub;
 
@@ -390,7 +390,7 @@ pymhd_hub_release (struct pymhd_hub *face,
 
     if (NULL == link)
       continue;
-    detach (link);
+    link_detach (link);
     if (link->aborted)
       (void) shutdown (link->stream.fd, SHUT_RDWR);    /* nothing to linger for */
     /* Under TLS the socket may live on, whatever has gone wrong above it. */
@@ -422,7 +422,7 @@ hub_end (struct hub *hub)
   }
   while (NULL != (link = slots_next (&hub->links, &at)))
   {
-    detach (link);
+    link_detach (link);
     link_free (link);
   }
   while (NULL != (link = hub->arrived))

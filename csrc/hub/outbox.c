@@ -47,7 +47,7 @@ blob_unref (struct blob *blob)
 
 
 static void
-drop_first (struct outbox *outbox)
+outbox_drop_first (struct outbox *outbox)
 {
   struct piece *const piece = outbox->first;
 
@@ -63,16 +63,16 @@ void
 outbox_clear (struct outbox *outbox)
 {
   while (NULL != outbox->first)
-    drop_first (outbox);
+    outbox_drop_first (outbox);
   outbox->size = 0;
 }
 
 
 /* Takes a reference to the blob, of which so much has been sent. */
 static bool
-add_blob (struct outbox *outbox,
-          struct blob *blob,
-          size_t sent)
+outbox_add_blob (struct outbox *outbox,
+                 struct blob *blob,
+                 size_t sent)
 {
   struct piece *const piece = malloc (sizeof (*piece));
 
@@ -92,9 +92,9 @@ add_blob (struct outbox *outbox,
 
 /* Puts a copy of the bytes behind the others. */
 static bool
-add_bytes (struct outbox *outbox,
-           const char *bytes,
-           size_t size)
+outbox_add_bytes (struct outbox *outbox,
+                  const char *bytes,
+                  size_t size)
 {
   struct blob *blob = NULL == outbox->last ? NULL : outbox->last->blob;
   bool added;
@@ -111,7 +111,7 @@ add_bytes (struct outbox *outbox,
   blob = blob_new (bytes, size, size < BLOB_SIZE ? BLOB_SIZE : size);
   if (NULL == blob)
     return false;
-  added = add_blob (outbox, blob, 0);
+  added = outbox_add_blob (outbox, blob, 0);
   blob_unref (blob);
   return added;
 }
@@ -120,9 +120,9 @@ add_bytes (struct outbox *outbox,
 /* Sends until the kernel takes no more; returns how much it took.  Where that
    ends the connection, the link is lost. */
 static size_t
-send_some (struct link *link,
-           const char *bytes,
-           size_t size)
+outbox_send_some (struct link *link,
+                  const char *bytes,
+                  size_t size)
 {
   size_t sent = 0;
 
@@ -146,7 +146,7 @@ send_some (struct link *link,
 
 /* Sends what is in the outbox, as far as the kernel takes it. */
 static void
-send_outbox (struct link *link)
+outbox_send_waiting (struct link *link)
 {
   struct outbox *const outbox = &link->outbox;
   struct piece *piece;
@@ -154,7 +154,7 @@ send_outbox (struct link *link)
   while (NULL != (piece = outbox->first))
   {
     const size_t left = piece->blob->size - piece->sent;
-    const size_t sent = send_some (link, piece->blob->bytes + piece->sent, left);
+    const size_t sent = outbox_send_some (link, piece->blob->bytes + piece->sent, left);
 
     if (link->lost)
       return;                   /* which has cleared the outbox */
@@ -162,7 +162,7 @@ send_outbox (struct link *link)
     outbox->size -= sent;
     if (sent < left)
       break;
-    drop_first (outbox);
+    outbox_drop_first (outbox);
   }
   if ( (link->pressed) &&
        (outbox->size <= link->low) )
@@ -172,7 +172,7 @@ send_outbox (struct link *link)
 
 /* Sends what waits below, and the end that has been asked for, behind it. */
 static void
-send_end (struct link *link)
+outbox_send_end (struct link *link)
 {
   if (link->closing)
     stream_end (&link->stream);
@@ -203,10 +203,10 @@ outbox_flush (struct link *link)
 
   if (link->lost)
     return;
-  send_outbox (link);
+  outbox_send_waiting (link);
   if ( (! link->lost) &&
        (0 == link->outbox.size) )
-    send_end (link);
+    outbox_send_end (link);
   if ( (! link->lost) &&
        (outbox_waiting (link) < waited) )
     overdue_renew (link);
@@ -215,8 +215,8 @@ outbox_flush (struct link *link)
 
 /* Whether so much may wait for its peer, beside what does. */
 static bool
-has_room (const struct link *link,
-          size_t size)
+outbox_has_room (const struct link *link,
+                 size_t size)
 {
   const size_t limit = link->hub->server->config.output_limit;
   const size_t waits = outbox_waiting (link);
@@ -228,9 +228,9 @@ has_room (const struct link *link,
 
 /* Python has to tell its protocol that there is too much. */
 static void
-note_if_crossed (struct hub *hub,
-                 struct link *link,
-                 int32_t connection)
+outbox_note_if_crossed (struct hub *hub,
+                        struct link *link,
+                        int32_t connection)
 {
   if ( (link->lost) ||
        (link->pressed) ||
@@ -255,11 +255,11 @@ note_if_crossed (struct hub *hub,
 /* Sends to one link.  With SHARED, what the kernel does not take waits in a
    blob that is made for the first who needs it. */
 static void
-put (struct hub *hub,
-     int32_t connection,
-     const char *bytes,
-     size_t size,
-     struct blob **shared)
+outbox_put (struct hub *hub,
+            int32_t connection,
+            const char *bytes,
+            size_t size,
+            struct blob **shared)
 {
   struct link *const link = hub_link (hub, connection);
   size_t sent = 0;
@@ -271,26 +271,26 @@ put (struct hub *hub,
        (link->shutting) )
     return;
   if (0 == link->outbox.size)
-    sent = send_some (link, bytes, size);
+    sent = outbox_send_some (link, bytes, size);
   if ( (sent == size) ||
        (link->lost) )
     return;
-  if (! has_room (link, size - sent))
+  if (! outbox_has_room (link, size - sent))
   {
     hub_cut (link, PYMHD_HUB_CUT_OUTPUT);
     return;
   }
   if (NULL == shared)
-    kept = add_bytes (&link->outbox, bytes + sent, size - sent);
+    kept = outbox_add_bytes (&link->outbox, bytes + sent, size - sent);
   else
   {
     if (NULL == *shared)
       *shared = blob_new (bytes, size, size);
-    kept = (NULL != *shared) && (add_blob (&link->outbox, *shared, sent));
+    kept = (NULL != *shared) && (outbox_add_blob (&link->outbox, *shared, sent));
   }
   if (! kept)
     hub_lose (link, ENOMEM);
-  note_if_crossed (hub, link, connection);
+  outbox_note_if_crossed (hub, link, connection);
 }
 
 
@@ -318,7 +318,7 @@ pymhd_hub_write (struct pymhd_hub *face,
     while ( (i + 1 < count) &&
             (connections[i] == connections[i + 1]) )
       size += (size_t) sizes[++i];
-    put (hub, connections[i], bytes, size, NULL);
+    outbox_put (hub, connections[i], bytes, size, NULL);
     bytes += size;
   }
   return hub->batch.crossed_count;
@@ -336,7 +336,7 @@ pymhd_hub_send (struct pymhd_hub *face,
   if (atomic_load (&hub->server->life.dead))
     return 0;
   hub->batch.crossed_count = 0;
-  put (hub, connection, bytes, size, NULL);
+  outbox_put (hub, connection, bytes, size, NULL);
   return hub->batch.crossed_count;
 }
 
@@ -357,7 +357,7 @@ pymhd_hub_broadcast (struct pymhd_hub *face,
     return 0;
   hub->batch.crossed_count = 0;
   for (i = 0; i < count; i++)
-    put (hub, connections[i], bytes, size, &shared);
+    outbox_put (hub, connections[i], bytes, size, &shared);
   blob_unref (shared);
   return hub->batch.crossed_count;
 }
@@ -382,7 +382,7 @@ pymhd_hub_limits (struct pymhd_hub *face,
        (link->outbox.size <= low) )
     hub_queue (link);
   hub->batch.crossed_count = 0;
-  note_if_crossed (hub, link, connection);
+  outbox_note_if_crossed (hub, link, connection);
   return hub->batch.crossed_count;
 }
 

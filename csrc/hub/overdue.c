@@ -21,7 +21,7 @@
 
 
 static void
-append (struct link *link)
+overdue_append (struct link *link)
 {
   struct hub *const hub = link->hub;
 
@@ -67,7 +67,7 @@ overdue_begin (struct link *link)
     return;
   link->taken_ms = monotonic_ms ();
   link->latest_ms = link->taken_ms + patience + waits / LEAST_RATE * 1000;
-  append (link);
+  overdue_append (link);
 }
 
 
@@ -83,7 +83,7 @@ overdue_renew (struct link *link)
     return;
   }
   overdue_forget (link);
-  append (link);
+  overdue_append (link);
 }
 
 

@@ -119,7 +119,7 @@ accept_failed (struct server *server)
 
 
 static bool
-is_starved (const struct server *server)
+accept_is_starved (const struct server *server)
 {
   return (atomic_load (&server->listening.starved)) &&
          (! server->listening.quiesced);
@@ -128,9 +128,9 @@ is_starved (const struct server *server)
 
 /* The pump. */
 int64_t
-accept_patience (const struct server *server)
+accept_timeout (const struct server *server)
 {
-  return is_starved (server) ? PAUSE_MS : -1;
+  return accept_is_starved (server) ? PAUSE_MS : -1;
 }
 
 
@@ -142,7 +142,7 @@ accept_again (struct server *server)
   int64_t now;
   int pair[2];
 
-  if (! is_starved (server))
+  if (! accept_is_starved (server))
     return;
   now = monotonic_ms ();
   if (now < server->listening.starved_until_ms)

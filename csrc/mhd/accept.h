@@ -62,7 +62,7 @@ accept_failed (struct server *server);
 
 /* The pump: milliseconds until it is to be tried again, -1 for never. */
 int64_t
-accept_patience (const struct server *server);
+accept_timeout (const struct server *server);
 
 /* The pump: makes libmicrohttpd listen again, if there are descriptors. */
 void

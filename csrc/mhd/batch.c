@@ -6,7 +6,7 @@
 
 #include "mhd/batch.h"
 #include "api/batch.h"
-#include "base/bytes.h"
+#include "base/buffer.h"
 
 #define LEAST_EVENTS 64
 /* What is kept of a batch's memory: more than most need. */
@@ -49,7 +49,7 @@ batch_clear (struct batch *batch)
   if (KEPT_TEXT < batch->text.room)
   {
     free (batch->text.at);
-    batch->text = (struct text) { 0 };
+    batch->text = (struct buffer) { 0 };
   }
 }
 

@@ -7,14 +7,14 @@
 #include <stdbool.h>
 
 #include "api/batch.h"
-#include "base/bytes.h"
+#include "base/buffer.h"
 
 struct batch
 {
   struct pymhd_event *events;
   int count;
   int room;
-  struct text text;             /* what the events' text_end points into */
+  struct buffer text;             /* what the events' text_end points into */
   struct pymhd_batch face;      /* the same, for Python */
 };
 

@@ -27,7 +27,6 @@
 #include "mhd/config.h"
 #include "mhd/runs.h"
 #include "mhd/server.h"
-#include "transport/blame.h"
 #include "transport/handshake.h"
 #include "transport/tls.h"
 
@@ -55,9 +54,9 @@ client_of (struct MHD_Connection *connection)
 
 
 static void
-format_address (char *text,
-                size_t size,
-                const struct sockaddr *address)
+client_format_address (char *text,
+                       size_t size,
+                       const struct sockaddr *address)
 {
   char host[INET6_ADDRSTRLEN] = "";
   const struct sockaddr_in *const v4 = (const void *) address;
@@ -89,8 +88,8 @@ format_address (char *text,
 
 /* The clients' lock is held. */
 static void
-enter_list (struct server *server,
-            struct client *client)
+client_enter_list (struct server *server,
+                   struct client *client)
 {
   client->next = NULL;
   client->previous = server->clients.last;
@@ -104,8 +103,8 @@ enter_list (struct server *server,
 
 /* The same. */
 static void
-leave_list (struct server *server,
-            struct client *client)
+client_leave_list (struct server *server,
+                   struct client *client)
 {
   if (NULL == client->previous)
     server->clients.first = client->next;
@@ -122,8 +121,8 @@ void
 client_to_end (struct server *server,
                struct client *client)
 {
-  leave_list (server, client);
-  enter_list (server, client);
+  client_leave_list (server, client);
+  client_enter_list (server, client);
 }
 
 
@@ -147,8 +146,8 @@ client_begin (struct server *server,
   client->connection = connection;
   info = MHD_get_connection_info (connection,
                                   MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-  format_address (client->address, sizeof (client->address),
-                  NULL == info ? NULL : info->client_addr);
+  client_format_address (client->address, sizeof (client->address),
+                         NULL == info ? NULL : info->client_addr);
   client->watcher.ready = &client_hung_up;
   client->server = server;
   client->undescribed = server->config.tls;
@@ -166,7 +165,7 @@ client_begin (struct server *server,
   client->watched = (-1 != client->fd) &&
                     poller_watch (&server->poller, client->fd,
                                   EPOLLRDHUP | EPOLLONESHOT, &client->watcher);
-  enter_list (server, client);
+  client_enter_list (server, client);
   wake = deadline_begin (server, client) && config_calls_back (&server->config);
   (void) pthread_mutex_unlock (&server->clients.lock);
   if (wake)
@@ -178,8 +177,8 @@ client_begin (struct server *server,
 /* The clients' lock is held.  A close would not do: a fork may have a copy of the
    descriptor, and epoll would go on telling of it. */
 static void
-unwatch (struct server *server,
-         struct client *client)
+client_unwatch (struct server *server,
+                struct client *client)
 {
   if (client->watched)
     poller_unwatch (&server->poller, client->fd);
@@ -207,8 +206,8 @@ client_end (struct server *server,
          (0 < unread) ) )
     leaving_begin (server, client->fd);
   (void) pthread_mutex_lock (&server->clients.lock);
-  unwatch (server, client);
-  leave_list (server, client);
+  client_unwatch (server, client);
+  client_leave_list (server, client);
   /* The pump frees it, when it looks at others or is woken for this one. */
   wake = (config_calls_back (&server->config)) &&
          (0 == server->config.look_period_ms) &&
@@ -261,7 +260,7 @@ client_policy (void *cls,
 
 /* The accepting thread: says, now and then, which limit keeps clients waiting. */
 static void
-say_limit (struct server *server)
+client_say_limit (struct server *server)
 {
   const int64_t now = monotonic_ms ();
   int64_t said = atomic_load (&server->clients.limit_said_ms);
@@ -290,8 +289,10 @@ client_notify (void *cls,
 
   if (MHD_CONNECTION_NOTIFY_STARTED == code)
   {
-    if (server->config.connection_limit == atomic_fetch_add (&server->counts.connections, 1) + 1)
-      say_limit (server);
+    const unsigned int before = atomic_fetch_add (&server->counts.connections, 1);
+
+    if (server->config.connection_limit == before + 1)
+      client_say_limit (server);
     *socket_context = client_begin (server, connection);
     return;
   }
@@ -387,7 +388,7 @@ client_upgraded (struct server *server,
     ends_remove (server, client);
   }
   else
-    unwatch (server, client);
+    client_unwatch (server, client);
   (void) pthread_mutex_unlock (&server->clients.lock);
   return handed_over;
 }
@@ -413,7 +414,7 @@ client_address (struct MHD_Connection *connection)
 
 
 static void
-end_input (struct server *server)
+client_end_input (struct server *server)
 {
   struct client *client;
 
@@ -434,7 +435,7 @@ clients_leave (struct server *server)
   while ( (0 != atomic_load (&server->counts.connections)) &&
           (monotonic_ms () < deadline) )
   {
-    end_input (server);
+    client_end_input (server);
     (void) nanosleep (&nap, NULL);
   }
 }

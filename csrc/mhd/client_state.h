@@ -15,7 +15,6 @@
 #include <microhttpd.h>
 
 #include "base/poller.h"
-#include "mhd/client.h"
 
 struct handshake;
 struct server;
@@ -23,7 +22,7 @@ struct server;
 enum stage
 {
   OPENED,                       /* of its first request nothing is known */
-  KEPT,                         /* one has been answered; of the next nothing is known */
+  KEPT,                         /* one has been answered; nothing of the next is here */
   HEADER,                       /* the first line is here */
   BODY,                         /* the header is here */
   OURS,                         /* the whole request is here, or it is refused */

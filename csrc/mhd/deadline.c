@@ -16,8 +16,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "mhd/client.h"
 #include "base/clock.h"
+#include "mhd/client.h"
 #include "mhd/client_state.h"
 #include "mhd/config.h"
 #include "mhd/runs.h"
@@ -69,7 +69,7 @@ deadline_open (struct server *server)
 /* How many bytes the peer has sent so far; -1 where the kernel does not tell, as on
    UNIX sockets.  Linux has that number since 4.1, and glibc's struct tcp_info not. */
 static int64_t
-bytes_received (const struct client *client)
+deadline_bytes_received (const struct client *client)
 {
   struct
   {
@@ -91,26 +91,27 @@ bytes_received (const struct client *client)
 /* Whether bytes have come since the last look.  Where nobody tells, libmicrohttpd's
    timeout has ended those that have sent nothing for so long. */
 static bool
-has_sent (const struct server *server,
-          struct client *client,
-          int64_t now)
+deadline_has_sent (const struct server *server,
+                   struct client *client,
+                   int64_t now)
 {
   const int64_t before = client->bytes;
 
-  client->bytes = bytes_received (client);
+  client->bytes = deadline_bytes_received (client);
   if (-1 != client->bytes)
     return before != client->bytes;
   return (0 != server->config.timeout_ms) &&
-         (now - client->begun_ms > server->config.timeout_ms + server->config.header_ms);
+         (now - client->begun_ms
+          > server->config.timeout_ms + server->config.header_ms);
 }
 
 
 /* The stage in which the client is now; learns when that, or the header as a whole,
    began.  The header of a first request begins when the connection does. */
 static int
-follow (const struct server *server,
-        struct client *client,
-        int64_t now)
+deadline_follow (const struct server *server,
+                 struct client *client,
+                 int64_t now)
 {
   const int stage = atomic_load (&client->stage);
   const unsigned int turn = atomic_load (&client->turn);
@@ -118,7 +119,7 @@ follow (const struct server *server,
 
   if (KEPT == stage)
   {
-    const bool sent = has_sent (server, client, now);
+    const bool sent = deadline_has_sent (server, client, now);
 
     if ( (KEPT != before) ||
          ( (sent) && (! client->stirs) ) )
@@ -138,9 +139,9 @@ follow (const struct server *server,
 
 /* How long the client may still take; INT64_MAX: it is our turn. */
 static int64_t
-allowance_ms (const struct server *server,
-              const struct client *client,
-              int stage)
+deadline_allowance_ms (const struct server *server,
+                       const struct client *client,
+                       int stage)
 {
   const uint64_t received = atomic_load (&client->received);
 
@@ -153,14 +154,15 @@ allowance_ms (const struct server *server,
     return INT64_MAX;
   if (0 == server->config.body_rate)
     return server->config.body_ms;
-  return server->config.body_ms + (int64_t) (1000 * received / (uint64_t) server->config.body_rate);
+  return server->config.body_ms
+         + (int64_t) (1000 * received / (uint64_t) server->config.body_rate);
 }
 
 
 /* Whether its input may be waiting for a thread that is in somebody's handler. */
 static bool
-may_wait_for_us (const struct server *server,
-                 const struct client *client)
+deadline_may_wait_for_us (const struct server *server,
+                          const struct client *client)
 {
   int unread = 0;
 
@@ -173,30 +175,30 @@ may_wait_for_us (const struct server *server,
 
 /* The clients' lock is held. */
 static void
-look (struct server *server,
-      struct client *client,
-      int64_t now)
+deadline_look (struct server *server,
+               struct client *client,
+               int64_t now)
 {
-  const int stage = follow (server, client, now);
-  int64_t allowance = allowance_ms (server, client, stage);
+  const int stage = deadline_follow (server, client, now);
+  int64_t allowance = deadline_allowance_ms (server, client, stage);
 
   if (INT64_MAX == allowance)
     return;
-  if (may_wait_for_us (server, client))
+  if (deadline_may_wait_for_us (server, client))
     allowance *= PATIENCE_BESIDE;
   if (now - client->begun_ms < allowance)
     return;
   /* One that has sent nothing has asked for nothing. */
   client_cut (server, client,
-              (OPENED == stage) && (0 == bytes_received (client))
+              (OPENED == stage) && (0 == deadline_bytes_received (client))
               ? NULL : "408 Request Timeout");
 }
 
 
 /* The clients' lock is held.  When the next look is due, 0 for never. */
 static int64_t
-look_at_all (struct server *server,
-             int64_t now)
+deadline_look_at_all (struct server *server,
+                      int64_t now)
 {
   struct client *client;
   int looks;
@@ -210,7 +212,7 @@ look_at_all (struct server *server,
       return client->look_ms;
     client->look_ms = now + server->config.look_period_ms;
     client_to_end (server, client);
-    look (server, client, now);
+    deadline_look (server, client, now);
   }
   return now + 1;
 }
@@ -240,7 +242,7 @@ deadline_tend (struct server *server)
   }
   server->clients.runs_before_look = 0;
   (void) pthread_mutex_lock (&server->clients.lock);
-  next = look_at_all (server, now);
+  next = deadline_look_at_all (server, now);
   /* Many that came one after another are looked at together. */
   if ( (0 != next) &&
        (next < now + server->config.look_period_ms / 4) )

@@ -10,9 +10,11 @@
  * nobody pays for those that wait.
  */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "base/poller.h"
 #include "mhd/client.h"
 #include "mhd/client_state.h"
 #include "mhd/config.h"
@@ -99,10 +101,11 @@ client_hung_up (struct watcher *watcher,
 
 /* The lock is held, which keeps the descriptor from being closed. */
 static void
-look (struct server *server,
-      struct client *client)
+ends_look (struct server *server,
+           struct client *client)
 {
   const int stage = atomic_load (&client->stage);
+  const int allowed = config_calls_back (&server->config) ? STRIKES_BESIDE : STRIKES;
 
   if (OURS <= stage)
   {
@@ -122,7 +125,7 @@ look (struct server *server,
     client->said_end = true;
     (void) shutdown (client->fd, SHUT_RD);
   }
-  else if (client->strikes > (config_calls_back (&server->config) ? STRIKES_BESIDE : STRIKES))
+  else if (client->strikes > allowed)
     client_cut (server, client, NULL);
 }
 
@@ -141,7 +144,7 @@ clients_tend (struct server *server)
   for (client = server->clients.ending; NULL != client; client = next)
   {
     next = client->next_ending;
-    look (server, client);
+    ends_look (server, client);
   }
   again = NULL != server->clients.ending;
   (void) pthread_mutex_unlock (&server->clients.lock);

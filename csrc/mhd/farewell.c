@@ -6,15 +6,14 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "mhd/client.h"
 #include "mhd/client_state.h"
 #include "mhd/server.h"
 #include "transport/tls.h"
 
 /* RFC 9110, 5.6.7: in English, whatever the locale. */
 static void
-format_date (char *text,
-             size_t size)
+farewell_format_date (char *text,
+                      size_t size)
 {
   static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
   static const char months[12][4] = {
@@ -41,7 +40,7 @@ farewell (const struct server *server,
   char text[256];
   int size;
 
-  format_date (date, sizeof (date));
+  farewell_format_date (date, sizeof (date));
   size = snprintf (text, sizeof (text),
                    "HTTP/1.1 %s\r\nDate: %s\r\nConnection: close\r\n"
                    "Content-Length: 0\r\n\r\n",

@@ -15,12 +15,13 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <unistd.h>
 
-#include "mhd/client.h"
 #include "base/clock.h"
 #include "base/poller.h"
 #include "base/wakeup.h"
+#include "mhd/client.h"
 #include "mhd/client_state.h"
 #include "mhd/config.h"
 #include "mhd/server.h"
@@ -48,8 +49,8 @@ struct leaving
 
 /* The clients' lock is held. */
 static bool
-enter (struct server *server,
-       struct leaving *leaving)
+leaving_enter (struct server *server,
+               struct leaving *leaving)
 {
   if ( (LEAVING <= server->clients.leaving_count) ||
        (! poller_watch (&server->poller, leaving->fd, EPOLLIN, &leaving->watcher)) )
@@ -65,8 +66,8 @@ enter (struct server *server,
 
 /* The pump.  A copy that a fork has would keep it in epoll. */
 static void
-end (struct server *server,
-     struct leaving *leaving)
+leaving_end (struct server *server,
+             struct leaving *leaving)
 {
   (void) pthread_mutex_lock (&server->clients.lock);
   poller_unwatch (&server->poller, leaving->fd);
@@ -106,7 +107,7 @@ leaving_readable (struct watcher *watcher,
   if ( (0 == size) ||
        ( (0 > size) && (EAGAIN != errno) && (EINTR != errno) ) ||
        (TOTAL_BYTES < leaving->bytes) )
-    end (leaving->server, leaving);
+    leaving_end (leaving->server, leaving);
 }
 
 
@@ -135,7 +136,7 @@ leaving_begin (struct server *server,
   }
   (void) shutdown (leaving->fd, SHUT_WR);
   (void) pthread_mutex_lock (&server->clients.lock);
-  done = enter (server, leaving);
+  done = leaving_enter (server, leaving);
   (void) pthread_mutex_unlock (&server->clients.lock);
   if (done)
   {
@@ -173,7 +174,7 @@ leaving_tend (struct server *server)
     next = leaving->next;
     if ( (due <= now) ||
          (atomic_load (&server->life.late)) )
-      end (server, leaving);
+      leaving_end (server, leaving);
     else if ( (-1 == earliest) ||
               (due - now < earliest) )
       earliest = due - now;

@@ -29,8 +29,8 @@ static _Thread_local bool header_failed;
    at once, which keeps a core busy.  It holds no lock there, and nobody else
    waits for that thread. */
 static void
-note_short_descriptors (struct server *server,
-                        const char *line)
+log_mhd_note_short_descriptors (struct server *server,
+                                const char *line)
 {
   const struct timespec nap = { .tv_nsec = NAP_NS };
 
@@ -60,7 +60,7 @@ log_mhd (void *cls,
   (void) snprintf (server->said.line, LOG_LINE_SIZE, "%s",
                    line + strlen (WHOSE));
   (void) pthread_mutex_unlock (&server->said.lock);
-  note_short_descriptors (server, line);
+  log_mhd_note_short_descriptors (server, line);
   if (NULL != strstr (line, "(failed to create response header)"))
     header_failed = true;
 }

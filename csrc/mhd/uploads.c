@@ -50,7 +50,8 @@ uploads_remove (struct server *server,
   client->next_upload->previous_upload = client->previous_upload;
   client->previous_upload->next_upload = client->next_upload;
   if (client == server->clients.uploads)
-    server->clients.uploads = client == client->next_upload ? NULL : client->next_upload;
+    server->clients.uploads = client == client->next_upload ? NULL
+                                                            : client->next_upload;
   client->next_upload = client->previous_upload = NULL;
 }
 

@@ -14,7 +14,7 @@
 #include <sys/types.h>
 
 #include "transport/blame.h"
-#include "base/bytes.h"
+#include "base/buffer.h"
 #include "transport/gnutls.h"
 #include "transport/handshake.h"
 
@@ -138,7 +138,7 @@ blame_push (void *transport,
 /* Whether it begins with a method, where GnuTLS looks for the head of a record: of
    that it has read 5 bytes, and no more. */
 static bool
-is_http (const struct text *hello)
+blame_is_http (const struct buffer *hello)
 {
   size_t i = 0;
 
@@ -156,7 +156,7 @@ is_http (const struct text *hello)
    libmicrohttpd's, which says nothing any more.  0 or more if it has no objection
    now, or there is no memory. */
 static int
-judge_hello (struct handshake *handshake)
+blame_judge_hello (struct handshake *handshake)
 {
   const struct gnutls *const gnutls = gnutls_functions ();
   void *credentials;
@@ -181,8 +181,8 @@ judge_hello (struct handshake *handshake)
 
 /* The client's first message was not accepted. */
 static void
-find_in_hello (struct handshake *handshake,
-               struct blame *blame)
+blame_find_in_hello (struct handshake *handshake,
+                     struct blame *blame)
 {
   const struct gnutls *const gnutls = gnutls_functions ();
   int error;
@@ -192,7 +192,7 @@ find_in_hello (struct handshake *handshake,
   *blame = (struct blame) { "what it sends is not TLS", UNEXPECTED_MESSAGE };
   if (0x16 != handshake->hello.at[0])
     return;
-  error = judge_hello (handshake);
+  error = blame_judge_hello (handshake);
   *blame = (struct blame) { "its first message is not valid", HANDSHAKE_FAILURE };
   if (0 == error)
     return;
@@ -206,8 +206,8 @@ find_in_hello (struct handshake *handshake,
 
 /* The client's certificate, or what comes behind it, was not accepted. */
 static void
-find_later (struct handshake *handshake,
-            struct blame *blame)
+blame_find_later (struct handshake *handshake,
+                  struct blame *blame)
 {
   const struct gnutls *const gnutls = gnutls_functions ();
   const unsigned int status
@@ -242,8 +242,8 @@ find_later (struct handshake *handshake,
 
 
 static void
-find_complaint (int alert,
-                struct blame *blame)
+blame_find_complaint (int alert,
+                      struct blame *blame)
 {
   const char *const name = gnutls_functions ()->alert_get_name (alert);
   size_t i;
@@ -258,7 +258,7 @@ find_complaint (int alert,
 /* The alert that the client has sent, 0 if there is none.  In TLS 1.3 OpenSSL's clients
    do not encrypt the one for our certificate, so that GnuTLS does not know it. */
 static int
-received_alert (const struct handshake *handshake)
+blame_received_alert (const struct handshake *handshake)
 {
   const unsigned char fatal[] = { 0x15, 3, 3, 0, 2, 2 };
 
@@ -273,22 +273,22 @@ void
 blame_find (struct handshake *handshake,
             struct blame *blame)
 {
-  const int alert = received_alert (handshake);
+  const int alert = blame_received_alert (handshake);
 
   *blame = (struct blame) { NULL, BLAME_NO_ALERT };
   if (0 != alert)
-    find_complaint (alert, blame);
+    blame_find_complaint (alert, blame);
   else if (0 != handshake->error)
     blame->reason = strerror (handshake->error);
   else if (handshake->ended)
     blame->reason = "it has left in the middle";
   else if (handshake->answered)
-    find_later (handshake, blame);
-  else if (is_http (&handshake->hello))
+    blame_find_later (handshake, blame);
+  else if (blame_is_http (&handshake->hello))
     *blame = (struct blame) { "it speaks HTTP without TLS: its URL must begin with "
                               "https://", BLAME_HTTP };
   else
-    find_in_hello (handshake, blame);
+    blame_find_in_hello (handshake, blame);
 }
 
 

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "base/bytes.h"
+#include "base/buffer.h"
 
 struct handshakes;
 
@@ -19,7 +19,7 @@ struct handshake
   void *session;                /* gnutls_session_t, libmicrohttpd's */
   int fd;                       /* libmicrohttpd's */
   const char *address;
-  struct text hello;            /* what has come before we have said anything */
+  struct buffer hello;            /* what has come before we have said anything */
   size_t replayed;              /* of that, to learn what is wrong with it */
   unsigned char last[7];        /* bytes that have come: an alert has so many */
   bool answered;                /* we have said something */

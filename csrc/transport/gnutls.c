@@ -19,9 +19,9 @@ static bool found;
 
 
 static bool
-find (void *library,
-      const char *name,
-      void *function)
+gnutls_find (void *library,
+             const char *name,
+             void *function)
 {
   void *const address = dlsym (library, name);
 
@@ -31,13 +31,13 @@ find (void *library,
 
 
 #define FIND(type, name, parameters) \
-  && find (library, "gnutls_" #name, &functions.name)
+  && gnutls_find (library, "gnutls_" #name, &functions.name)
 
 
 /* A library's handle finds what it depends on, too.  It is never closed: it
    counts one more user of a library that we are linked with. */
 static void
-load (void)
+gnutls_load (void)
 {
   Dl_info info;
   void *library;
@@ -55,7 +55,7 @@ gnutls_functions (void)
 {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-  (void) pthread_once (&once, &load);
+  (void) pthread_once (&once, &gnutls_load);
   return found ? &functions : NULL;
 }
 
@@ -77,7 +77,7 @@ pymhd_tls_error (int error)
 
 
 static struct gnutls_datum
-datum (const char *text)
+gnutls_datum (const char *text)
 {
   return (struct gnutls_datum) {
     (const unsigned char *) text, (unsigned int) strlen (text)
@@ -93,8 +93,8 @@ pymhd_tls_check_pair (const char *cert,
                       const char *password)
 {
   const struct gnutls *const gnutls = gnutls_functions ();
-  const struct gnutls_datum certs = datum (cert);
-  const struct gnutls_datum keys = datum (key);
+  const struct gnutls_datum certs = gnutls_datum (cert);
+  const struct gnutls_datum keys = gnutls_datum (key);
   void *credentials;
   int error = gnutls->certificate_allocate_credentials (&credentials);
 
@@ -113,7 +113,7 @@ int
 pymhd_tls_check_ca (const char *ca)
 {
   const struct gnutls *const gnutls = gnutls_functions ();
-  const struct gnutls_datum cas = datum (ca);
+  const struct gnutls_datum cas = gnutls_datum (ca);
   void *credentials;
   int count = gnutls->certificate_allocate_credentials (&credentials);
 
@@ -128,7 +128,7 @@ pymhd_tls_check_ca (const char *ca)
 /* Whether there is a cipher suite for one of the versions.  Without the handshake
    of every client would fail. */
 static bool
-has_suite (void *cache)
+gnutls_has_suite (void *cache)
 {
   const struct gnutls *const gnutls = gnutls_functions ();
   unsigned int index;
@@ -158,7 +158,7 @@ pymhd_tls_check_priorities (const char *priorities)
 
   if (0 > gnutls->priority_init (&cache, priorities, &at))
     return '\0' == *at ? PYMHD_PRIORITIES_EMPTY : (int) (at - priorities);
-  usable = has_suite (cache);
+  usable = gnutls_has_suite (cache);
   gnutls->priority_deinit (cache);
   return usable ? PYMHD_PRIORITIES_GOOD : PYMHD_PRIORITIES_EMPTY;
 }

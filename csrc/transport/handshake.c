@@ -19,7 +19,7 @@
 #include <sys/types.h>
 
 #include "transport/handshake.h"
-#include "base/bytes.h"
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "transport/blame.h"
@@ -69,7 +69,7 @@ handshakes_close (struct handshakes *handshakes)
    so that our acknowledgement finds nothing to go with and is delayed; and if its
    request is a small write of its own, Nagle's algorithm holds that back until then. */
 static void
-acknowledge (struct handshake *handshake)
+handshake_acknowledge (struct handshake *handshake)
 {
   const int on = 1;
 
@@ -85,9 +85,9 @@ acknowledge (struct handshake *handshake)
 
 /* Keeps the last bytes that have come. */
 static void
-note_last (struct handshake *handshake,
-           const unsigned char *data,
-           size_t size)
+handshake_note_last (struct handshake *handshake,
+                     const unsigned char *data,
+                     size_t size)
 {
   const size_t room = sizeof (handshake->last);
 
@@ -103,22 +103,22 @@ note_last (struct handshake *handshake,
 
 /* What recv() has returned. */
 static void
-note_input (struct handshake *handshake,
-            const void *data,
-            ssize_t got)
+handshake_note_input (struct handshake *handshake,
+                      const void *data,
+                      ssize_t got)
 {
   if (0 == got)
     handshake->ended = true;
   else if (0 < got)
   {
     handshake->owes_word = true;
-    note_last (handshake, data, (size_t) got);
+    handshake_note_last (handshake, data, (size_t) got);
     if ( (! handshake->answered) &&
          (handshake->hello.size + (size_t) got <= HELLO_LIMIT) )
-      (void) text_add (&handshake->hello, data, (size_t) got);
+      (void) buffer_add (&handshake->hello, data, (size_t) got);
   }
   else if (EAGAIN == errno)
-    acknowledge (handshake);
+    handshake_acknowledge (handshake);
   else if (EINTR != errno)
     handshake->error = errno;
 }
@@ -126,9 +126,9 @@ note_input (struct handshake *handshake,
 
 /* gnutls_pull_func: whichever thread serves the connection; no Python inside. */
 static ssize_t
-pull (void *transport,
-      void *data,
-      size_t size)
+handshake_pull (void *transport,
+                void *data,
+                size_t size)
 {
   struct handshake *const handshake = transport;
   ssize_t got;
@@ -137,7 +137,7 @@ pull (void *transport,
   latest = handshake;
   got = recv (handshake->fd, data, size, 0);
   error = errno;
-  note_input (handshake, data, got);
+  handshake_note_input (handshake, data, got);
   errno = error;
   return got;
 }
@@ -146,9 +146,9 @@ pull (void *transport,
 /* gnutls_vec_push_func: the same.  A flight of messages is one system call, and one
    segment as far as it fits. */
 static ssize_t
-push (void *transport,
-      const struct iovec *pieces,
-      int count)
+handshake_push (void *transport,
+                const struct iovec *pieces,
+                int count)
 {
   struct handshake *const handshake = transport;
   const struct msghdr message = {
@@ -161,7 +161,7 @@ push (void *transport,
   {
     handshake->answered = true;
     free (handshake->hello.at);
-    handshake->hello = (struct text) { 0 };
+    handshake->hello = (struct buffer) { 0 };
   }
   handshake->owes_word = false;
   return sendmsg (handshake->fd, &message, MSG_NOSIGNAL);
@@ -196,8 +196,8 @@ handshake_begin (struct handshakes *handshakes,
   };
   (void) setsockopt (handshake->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof (on));
   gnutls->transport_set_ptr (session, handshake);
-  gnutls->transport_set_pull_function (session, &pull);
-  gnutls->transport_set_vec_push_function (session, &push);
+  gnutls->transport_set_pull_function (session, &handshake_pull);
+  gnutls->transport_set_vec_push_function (session, &handshake_push);
   if (handshakes->client_ca)
   {
     /* libmicrohttpd asks for a certificate and takes what comes, or none. */
@@ -222,8 +222,8 @@ handshake_free (struct handshake *handshake)
 
 /* Whether one more line may be written, and how many have not been since the last. */
 static bool
-may_say (struct handshakes *all,
-         unsigned int *left_out)
+handshake_may_say (struct handshakes *all,
+                   unsigned int *left_out)
 {
   const int64_t now = monotonic_ms ();
   bool may;
@@ -243,9 +243,9 @@ may_say (struct handshakes *all,
 
 /* "host port" as people write it. */
 static void
-name_client (char *text,
-             size_t size,
-             const char *address)
+handshake_name_client (char *text,
+                       size_t size,
+                       const char *address)
 {
   char host[64];
   unsigned int port;
@@ -259,16 +259,16 @@ name_client (char *text,
 
 
 static void
-say (const struct handshake *handshake,
-     const struct blame *blame)
+handshake_say (const struct handshake *handshake,
+               const struct blame *blame)
 {
   char client[80];
   char others[64] = "";
   unsigned int left_out;
 
-  if (! may_say (handshake->all, &left_out))
+  if (! handshake_may_say (handshake->all, &left_out))
     return;
-  name_client (client, sizeof (client), handshake->address);
+  handshake_name_client (client, sizeof (client), handshake->address);
   if (0 != left_out)
     (void) snprintf (others, sizeof (others), " (and %u more, not logged)", left_out);
   log_line ("the TLS handshake with %s failed: %s%s", client, blame->reason, others);
@@ -291,7 +291,7 @@ handshake_has_failed (const char *format)
        ( (0 == handshake->hello.size) && (! handshake->answered) ) )
     return true;
   blame_find (handshake, &blame);
-  say (handshake, &blame);
+  handshake_say (handshake, &blame);
   blame_tell (handshake, &blame);
   return true;
 }

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "transport/relay.h"
-#include "base/bytes.h"
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/life.h"
 #include "base/wakeup.h"
@@ -33,7 +33,7 @@
    stop() has begun; how long it may take for all at most, beyond that, which is what
    the pair's buffer holds at 4 KiB a second; and how much of what it still sends is
    read and forgotten. */
-#define PATIENCE_AT_STOP_MS 500
+#define TIMEOUT_AT_STOP_MS 500
 #define ALL_MS 64000
 #define DISCARD_BYTES ((size_t) 1 << 20)
 
@@ -88,7 +88,7 @@ relay_fail (struct relay *relay)
 
 
 static bool
-waits_for_app (const struct relay *relay)
+relay_waits_for_app (const struct relay *relay)
 {
   return relay->given != relay->up.size;
 }
@@ -96,9 +96,9 @@ waits_for_app (const struct relay *relay)
 
 /* Gives bytes to Python; keeps what it does not take. */
 static void
-give (struct relay *relay,
-      const char *data,
-      size_t size)
+relay_give (struct relay *relay,
+            const char *data,
+            size_t size)
 {
   ssize_t taken = send (relay->app.fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
 
@@ -110,9 +110,9 @@ give (struct relay *relay,
   }
   if (-1 == taken)
     taken = 0;
-  if (waits_for_app (relay))
+  if (relay_waits_for_app (relay))
     relay->given += (size_t) taken;
-  else if (! text_add (&relay->up, data + taken, size - (size_t) taken))
+  else if (! buffer_add (&relay->up, data + taken, size - (size_t) taken))
   {
     relay->tls.error = ENOMEM;
     relay_fail (relay);
@@ -123,7 +123,7 @@ give (struct relay *relay,
 /* After Python's close(): the peer may have to get rid of what it sends before
    it reads.  Nobody decrypts that. */
 static bool
-discard (struct relay *relay)
+relay_discard (struct relay *relay)
 {
   char piece[PIECE];
   ssize_t size;
@@ -143,20 +143,20 @@ discard (struct relay *relay)
 
 /* One piece from the peer to Python.  False if there was none to move. */
 static bool
-move_up (struct relay *relay)
+relay_move_up (struct relay *relay)
 {
   char piece[PIECE];
   ssize_t size;
 
   if (relay->closing)
-    return discard (relay);
-  if (waits_for_app (relay))
+    return relay_discard (relay);
+  if (relay_waits_for_app (relay))
   {
-    give (relay, relay->up.at + relay->given, relay->up.size - relay->given);
-    if (waits_for_app (relay))
+    relay_give (relay, relay->up.at + relay->given, relay->up.size - relay->given);
+    if (relay_waits_for_app (relay))
       return false;
     free (relay->up.at);
-    relay->up = (struct text) { 0 };
+    relay->up = (struct buffer) { 0 };
     relay->given = 0;
   }
   if ( (relay->peer_ended) ||
@@ -165,7 +165,7 @@ move_up (struct relay *relay)
   size = tls_recv (&relay->tls, piece, sizeof (piece));
   if (0 < size)
   {
-    give (relay, piece, (size_t) size);
+    relay_give (relay, piece, (size_t) size);
     return true;
   }
   if (0 == size)
@@ -181,7 +181,7 @@ move_up (struct relay *relay)
 
 /* Python has ended both halves with shutdown(): so do we. */
 static bool
-app_has_ended_both (const struct relay *relay)
+relay_app_has_ended_both (const struct relay *relay)
 {
   struct pollfd app = { .fd = relay->app.fd };
 
@@ -193,7 +193,7 @@ app_has_ended_both (const struct relay *relay)
 
 /* One piece from Python to the peer.  False if there was none to move. */
 static bool
-move_down (struct relay *relay)
+relay_move_down (struct relay *relay)
 {
   char piece[PIECE];
   ssize_t size;
@@ -220,7 +220,7 @@ move_down (struct relay *relay)
             (EAGAIN != errno) )
   {
     relay->app_ended = true;
-    if (app_has_ended_both (relay))
+    if (relay_app_has_ended_both (relay))
     {
       tls_bye (&relay->tls);
       if (! tls_waits (&relay->tls))
@@ -232,7 +232,7 @@ move_down (struct relay *relay)
 
 
 static void
-want (struct relay *relay)
+relay_want (struct relay *relay)
 {
   relay->peer.wanted = relay->app.wanted = 0;
   if (0 != relay->tls.error)
@@ -241,7 +241,7 @@ want (struct relay *relay)
     relay->peer.wanted |= EPOLLOUT;
   else if (! relay->app_ended)
     relay->app.wanted |= EPOLLIN;
-  if (waits_for_app (relay))
+  if (relay_waits_for_app (relay))
     relay->app.wanted |= EPOLLOUT;
   else if ( (! relay->peer_ended) &&
             ( (relay->closing)
@@ -270,8 +270,8 @@ relay_move (struct relay *relay)
   relay->app_idle = relay->app_ended;
   for (pieces = 0; (pieces < PIECES) && (up || down); pieces++)
   {
-    up = up && move_up (relay);
-    down = down && move_down (relay);
+    up = up && relay_move_up (relay);
+    down = down && relay_move_down (relay);
   }
   if ( (1 < pieces) ||
        (waiting != relay->tls.out.size - relay->tls.sent) )
@@ -279,7 +279,7 @@ relay_move (struct relay *relay)
   if ( (relay->closing) &&
        (relay_is_through (relay)) )
     tls_bye (&relay->tls);      /* which may have to wait, too */
-  want (relay);
+  relay_want (relay);
 }
 
 
@@ -290,7 +290,7 @@ relay_close (struct relay *relay)
   /* Wakes who is blocked in recv(): the peer may take its time. */
   (void) shutdown (relay->app.fd, SHUT_WR);
   free (relay->up.at);
-  relay->up = (struct text) { 0 };
+  relay->up = (struct buffer) { 0 };
   relay->given = 0;
   relay->progress_ms = monotonic_ms ();
   relay->latest_ms = relay->progress_ms + relay->relays->close_ms + ALL_MS;
@@ -298,10 +298,10 @@ relay_close (struct relay *relay)
 
 
 int
-relay_patience (const struct relay *relay)
+relay_timeout (const struct relay *relay)
 {
   const bool stopping = atomic_load (&relay->relays->life->refusing);
-  const int64_t most = stopping ? PATIENCE_AT_STOP_MS
+  const int64_t most = stopping ? TIMEOUT_AT_STOP_MS
                                 : relay->relays->close_ms;
   const int64_t last = relay->progress_ms + most;
   const int64_t now = monotonic_ms ();

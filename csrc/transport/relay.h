@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <microhttpd.h>
 
-#include "base/bytes.h"
+#include "base/buffer.h"
 #include "base/poller.h"
 #include "base/wakeup.h"
 #include "transport/tls.h"
@@ -37,7 +37,7 @@ struct relay
   struct side peer;             /* TLS; libmicrohttpd's descriptor */
   struct side app;              /* our end of the pair that Python has one of */
   struct tls tls;
-  struct text up;               /* decrypted, not taken by Python yet */
+  struct buffer up;               /* decrypted, not taken by Python yet */
   size_t given;                 /* of up */
   bool peer_ended;              /* nothing more comes from there */
   bool app_ended;
@@ -89,7 +89,7 @@ relay_is_through (const struct relay *relay);
 
 /* Then: milliseconds until nobody waits for the peer any more, at least 0. */
 int
-relay_patience (const struct relay *relay);
+relay_timeout (const struct relay *relay);
 
 /* --- relay_wait.c --- */
 

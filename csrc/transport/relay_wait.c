@@ -16,8 +16,8 @@
 
 /* Whether epoll watches as it should. */
 static bool
-watch_side (struct relays *relays,
-            struct side *side)
+relay_watch_side (struct relays *relays,
+                  struct side *side)
 {
   if (side->wanted == side->watched)
     return true;
@@ -36,8 +36,8 @@ watch_side (struct relays *relays,
 void
 relay_watch (struct relay *relay)
 {
-  if ( (watch_side (relay->relays, &relay->peer)) &&
-       (watch_side (relay->relays, &relay->app)) )
+  if ( (relay_watch_side (relay->relays, &relay->peer)) &&
+       (relay_watch_side (relay->relays, &relay->app)) )
     return;
   relay->tls.error = errno;
   relay_fail (relay);
@@ -49,8 +49,8 @@ void
 relay_unwatch (struct relay *relay)
 {
   relay->peer.wanted = relay->app.wanted = 0;
-  (void) watch_side (relay->relays, &relay->peer);
-  (void) watch_side (relay->relays, &relay->app);
+  (void) relay_watch_side (relay->relays, &relay->peer);
+  (void) relay_watch_side (relay->relays, &relay->app);
 }
 
 
@@ -101,7 +101,7 @@ relay_wait (struct relay *relay)
 
     relay_move (relay);
     if ( (relay->closing) &&
-         ( (relay_is_through (relay)) || (0 == relay_patience (relay)) ) )
+         ( (relay_is_through (relay)) || (0 == relay_timeout (relay)) ) )
       break;
     watched[1].events = (short) relay->peer.wanted;
     watched[2].events = (short) relay->app.wanted;
@@ -110,7 +110,7 @@ relay_wait (struct relay *relay)
       watched[1].fd = -1;
     if (0 == relay->app.wanted)
       watched[2].fd = -1;
-    (void) poll (watched, 3, relay->closing ? relay_patience (relay) : -1);
+    (void) poll (watched, 3, relay->closing ? relay_timeout (relay) : -1);
     if (0 == watched[0].revents)
       continue;
     wakeup_clear (&relay->wakeup);

@@ -19,7 +19,7 @@
 #include <sys/types.h>
 
 #include "transport/tls.h"
-#include "base/bytes.h"
+#include "base/buffer.h"
 #include "transport/gnutls.h"
 
 /* So many records in a row that are no data (empty ones, key updates, alerts) are an
@@ -31,7 +31,7 @@
 
 
 static void *
-session_of (struct MHD_Connection *connection)
+tls_session_of (struct MHD_Connection *connection)
 {
   const union MHD_ConnectionInfo *const info
     = MHD_get_connection_info (connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
@@ -47,7 +47,7 @@ tls_describe (struct MHD_Connection *connection,
               size_t size)
 {
   const struct gnutls *const gnutls = gnutls_functions ();
-  void *const session = session_of (connection);
+  void *const session = tls_session_of (connection);
   const char *protocol;
   const char *cipher;
 
@@ -65,9 +65,9 @@ tls_describe (struct MHD_Connection *connection,
 /* gnutls_pull_func.  Nor does it hear of a FIN, after which it would refuse to
    send, while the peer may still be listening. */
 static ssize_t
-pull (void *transport,
-      void *data,
-      size_t size)
+tls_pull (void *transport,
+          void *data,
+          size_t size)
 {
   struct tls *const tls = transport;
   ssize_t got;
@@ -94,9 +94,9 @@ pull (void *transport,
 
 /* gnutls_push_func.  What libmicrohttpd says is swallowed: its bye. */
 static ssize_t
-push (void *transport,
-      const void *data,
-      size_t size)
+tls_push (void *transport,
+          const void *data,
+          size_t size)
 {
   struct tls *const tls = transport;
   ssize_t sent = 0;
@@ -117,8 +117,8 @@ push (void *transport,
     sent = 0;
   }
   if ( (tls->out.size - tls->sent > OUT_LIMIT) ||
-       (! text_add (&tls->out, (const char *) data + sent,
-                    size - (size_t) sent)) )
+       (! buffer_add (&tls->out, (const char *) data + sent,
+                      size - (size_t) sent)) )
   {
     tls->error = errno = ENOBUFS;
     return -1;
@@ -134,15 +134,15 @@ tls_take_over (struct tls *tls,
   const struct gnutls *const gnutls = gnutls_functions ();
   const union MHD_ConnectionInfo *info;
 
-  *tls = (struct tls) { .session = session_of (connection) };
+  *tls = (struct tls) { .session = tls_session_of (connection) };
   info = MHD_get_connection_info (connection, MHD_CONNECTION_INFO_CONNECTION_FD);
   if ( (NULL == tls->session) ||
        (NULL == info) )
     return false;
   tls->fd = info->connect_fd;
   gnutls->transport_set_ptr (tls->session, tls);
-  gnutls->transport_set_pull_function (tls->session, &pull);
-  gnutls->transport_set_push_function (tls->session, &push);
+  gnutls->transport_set_pull_function (tls->session, &tls_pull);
+  gnutls->transport_set_push_function (tls->session, &tls_push);
   return true;
 }
 
@@ -170,8 +170,8 @@ tls_free (struct tls *tls)
 
 /* Whether GnuTLS has returned something that is not the end. */
 static bool
-goes_on (struct tls *tls,
-         ssize_t result)
+tls_goes_on (struct tls *tls,
+             ssize_t result)
 {
   const struct gnutls *const gnutls = gnutls_functions ();
 
@@ -210,13 +210,13 @@ tls_recv (struct tls *tls,
   do
     got = gnutls->record_recv (tls->session, data, size);
   while ( (! tls->starved) &&
-          (goes_on (tls, got)) &&
+          (tls_goes_on (tls, got)) &&
           (USELESS_RECORDS > ++useless) );
   tls->ours = false;
   if (0 <= got)
     return got;
   if ( (tls->starved) &&
-       (goes_on (tls, got)) )
+       (tls_goes_on (tls, got)) )
   {
     if (tls->ended)
       return 0;                 /* a FIN without close_notify */
@@ -232,7 +232,7 @@ tls_recv (struct tls *tls,
 
 bool
 tls_take_early (struct tls *tls,
-                struct text *early)
+                struct buffer *early)
 {
   char piece[TLS_RECORD];
 
@@ -242,7 +242,7 @@ tls_take_early (struct tls *tls,
 
     if (0 >= size)
       break;
-    if (! text_add (early, piece, (size_t) size))
+    if (! buffer_add (early, piece, (size_t) size))
       return false;
   }
   return true;
@@ -275,7 +275,7 @@ tls_flush (struct tls *tls)
   }
   if (NULL != tls->out.at)
     free (tls->out.at);
-  tls->out = (struct text) { 0 };
+  tls->out = (struct buffer) { 0 };
   tls->sent = 0;
   errno = tls->error;
   return 0 == tls->error ? 0 : -1;
@@ -332,7 +332,7 @@ tls_release (struct tls *tls)
   tls_bye (tls);
   gnutls_functions ()->transport_set_ptr (tls->session, NULL);
   free (tls->out.at);
-  tls->out = (struct text) { 0 };
+  tls->out = (struct buffer) { 0 };
 }
 
 
@@ -341,7 +341,7 @@ tls_say_last (struct MHD_Connection *connection,
               const char *text,
               size_t size)
 {
-  void *const session = session_of (connection);
+  void *const session = tls_session_of (connection);
 
   if (NULL == session)
     return;
@@ -355,7 +355,7 @@ tls_say (struct MHD_Connection *connection,
          const char *text,
          size_t size)
 {
-  void *const session = session_of (connection);
+  void *const session = tls_session_of (connection);
 
   if (NULL != session)
     (void) gnutls_functions ()->record_send (session, text, size);

@@ -9,7 +9,7 @@
 #include <sys/types.h>
 #include <microhttpd.h>
 
-#include "base/bytes.h"
+#include "base/buffer.h"
 
 struct relays;
 
@@ -29,7 +29,7 @@ struct tls
   bool ended;                   /* nor will it have: the peer's FIN */
   bool said_bye;
   int error;                    /* errno of what ended it, 0 */
-  struct text out;              /* encrypted, not taken by the kernel yet */
+  struct buffer out;              /* encrypted, not taken by the kernel yet */
   size_t sent;                  /* of out */
 };
 
@@ -66,7 +66,7 @@ tls_free (struct tls *tls);
    False if memory is short. */
 bool
 tls_take_early (struct tls *tls,
-                struct text *early);
+                struct buffer *early);
 
 /* As recv() that does not block: 0 at the peer's close_notify or FIN, else -1
    with EAGAIN only if the descriptor has nothing more, or with what has ended

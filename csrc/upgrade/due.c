@@ -10,9 +10,9 @@
 
 
 static void
-set (struct due *due,
-     uint32_t place,
-     struct session *session)
+due_set (struct due *due,
+         uint32_t place,
+         struct session *session)
 {
   due->at[place - 1] = session;
   session->due_place = place;
@@ -21,8 +21,8 @@ set (struct due *due,
 
 /* Moves a session towards the first place as far as it is earlier. */
 static void
-move_up (struct due *due,
-         struct session *session)
+due_move_up (struct due *due,
+             struct session *session)
 {
   uint32_t place = session->due_place;
 
@@ -32,17 +32,17 @@ move_up (struct due *due,
 
     if (above->due_ms <= session->due_ms)
       break;
-    set (due, place, above);
+    due_set (due, place, above);
     place /= 2;
   }
-  set (due, place, session);
+  due_set (due, place, session);
 }
 
 
 /* Moves it the other way as far as others are earlier. */
 static void
-move_down (struct due *due,
-           struct session *session)
+due_move_down (struct due *due,
+               struct session *session)
 {
   uint32_t place = session->due_place;
   uint32_t below;
@@ -54,15 +54,15 @@ move_down (struct due *due,
       below++;
     if (session->due_ms <= due->at[below - 1]->due_ms)
       break;
-    set (due, place, due->at[below - 1]);
+    due_set (due, place, due->at[below - 1]);
     place = below;
   }
-  set (due, place, session);
+  due_set (due, place, session);
 }
 
 
 static bool
-make_room (struct due *due)
+due_make_room (struct due *due)
 {
   const uint32_t room = due->room ? 2 * due->room : 64;
   struct session **at;
@@ -84,12 +84,12 @@ due_put (struct due *due,
 {
   if (0 == session->due_place)
   {
-    if (! make_room (due))
+    if (! due_make_room (due))
       return false;
-    set (due, ++due->count, session);
+    due_set (due, ++due->count, session);
   }
-  move_up (due, session);
-  move_down (due, session);
+  due_move_up (due, session);
+  due_move_down (due, session);
   return true;
 }
 
@@ -107,9 +107,9 @@ due_remove (struct due *due,
   session->due_place = 0;
   if (last == session)
     return;
-  set (due, place, last);
-  move_up (due, last);
-  move_down (due, last);
+  due_set (due, place, last);
+  due_move_up (due, last);
+  due_move_down (due, last);
 }
 
 

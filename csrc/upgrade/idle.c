@@ -32,7 +32,7 @@
 
 /* The table is locked: tells the pump when to look. */
 static void
-set_earliest (struct sessions *sessions)
+idle_set_earliest (struct sessions *sessions)
 {
   const struct session *const first = due_first (&sessions->due);
 
@@ -63,7 +63,7 @@ pymhd_session_limit (int64_t token,
       log_line ("an upgraded connection was closed at once: out of memory");
       session_close_locked (session);
     }
-    set_earliest (sessions);
+    idle_set_earliest (sessions);
     if (session == due_first (&sessions->due))
       wakeup_signal (&sessions->server->wakeup);         /* it waits for too long */
   }
@@ -88,8 +88,8 @@ pymhd_session_touch (int64_t token)
 /* How long no byte has come or gone.  What is sent again and again to a peer
    that is silent does not count. */
 static int64_t
-quiet_ms (const struct session *session,
-          int64_t now)
+idle_quiet_ms (const struct session *session,
+               int64_t now)
 {
   struct tcp_info info;
   socklen_t size = sizeof (info);
@@ -110,9 +110,9 @@ quiet_ms (const struct session *session,
 
 /* The table is locked. */
 static void
-look_again (struct session *session,
-            int64_t now,
-            int64_t after_ms)
+idle_look_again (struct session *session,
+                 int64_t now,
+                 int64_t after_ms)
 {
   session->due_ms = now + (after_ms < PAUSE_MS ? PAUSE_MS : after_ms);
   (void) due_put (&session->sessions->due, session);      /* which has it already */
@@ -121,10 +121,10 @@ look_again (struct session *session,
 
 /* The pump; the table is locked, the session's time has come. */
 static void
-look (struct session *session,
-      int64_t now)
+idle_look (struct session *session,
+           int64_t now)
 {
-  const int64_t quiet = quiet_ms (session, now);
+  const int64_t quiet = idle_quiet_ms (session, now);
 
   if (session->struck)
   {
@@ -132,11 +132,11 @@ look (struct session *session,
     session_close_locked (session);
   }
   else if (quiet < session->limit_ms)
-    look_again (session, now, session->limit_ms - quiet);
+    idle_look_again (session, now, session->limit_ms - quiet);
   else
   {
     session->struck = true;
-    look_again (session, now, GRACE_MS);
+    idle_look_again (session, now, GRACE_MS);
     log_line ("an upgraded connection was idle for %.3g s and is closed",
               (double) session->limit_ms / 1000);
     session->ops->expire (session);
@@ -163,11 +163,11 @@ sessions_idle (struct sessions *sessions)
           (session->due_ms <= now) )
   {
     if (LIVE == session->state)
-      look (session, now);
+      idle_look (session, now);
     else
       due_remove (&sessions->due, session);       /* somebody has closed it */
   }
-  set_earliest (sessions);
+  idle_set_earliest (sessions);
   earliest = atomic_load (&sessions->idle_due_ms);
   sessions_unlock ();
   return 0 == earliest ? -1 : earliest - now;

@@ -36,7 +36,7 @@
 
 /* The driver.  The only place that says CLOSE to a session. */
 static void
-finish (struct session *session)
+session_finish (struct session *session)
 {
   struct sessions *const sessions = session->sessions;
 
@@ -55,7 +55,7 @@ finish (struct session *session)
 
 /* Reads what has come and forgets it.  True if the session may be closed. */
 static bool
-drain (struct session *session)
+linger_drain (struct session *session)
 {
   char scratch[16384];
 
@@ -75,7 +75,7 @@ drain (struct session *session)
 
 
 static void
-say_goodbye (struct session *session)
+linger_say_goodbye (struct session *session)
 {
   session_enter (session, LINGERING);
   if (NULL != session->tls)
@@ -94,8 +94,8 @@ linger_here (struct session *session)
     { .fd = session->sessions->server->life.stop.fd, .events = POLLIN },
   };
 
-  say_goodbye (session);
-  while (! drain (session))
+  linger_say_goodbye (session);
+  while (! linger_drain (session))
   {
     const int64_t left = session->deadline_ms - monotonic_ms ();
 
@@ -118,12 +118,12 @@ session_wait (struct session *session)
     ;
   if (! session->reset)
     linger_here (session);
-  finish (session);
+  session_finish (session);
 }
 
 
 static struct waiting *
-list_of (struct session *session)
+linger_list_of (struct session *session)
 {
   return FLUSHING == session->state ? &session->sessions->flushing
                                     : &session->sessions->lingering;
@@ -131,9 +131,9 @@ list_of (struct session *session)
 
 
 static void
-leave_list (struct session *session)
+linger_leave_list (struct session *session)
 {
-  struct waiting *const list = list_of (session);
+  struct waiting *const list = linger_list_of (session);
 
   if (NULL != session->previous)
     session->previous->next = session->next;
@@ -149,9 +149,9 @@ leave_list (struct session *session)
 /* Behind the others: what is allowed is the same for all, so whoever comes last is
    due last. */
 static void
-enter_list (struct session *session)
+linger_enter_list (struct session *session)
 {
-  struct waiting *const list = list_of (session);
+  struct waiting *const list = linger_list_of (session);
 
   session->next = NULL;
   session->previous = list->last;
@@ -164,31 +164,31 @@ enter_list (struct session *session)
 
 
 static void
-leave_lingering (struct session *session)
+linger_leave_lingering (struct session *session)
 {
   if (LINGERING == session->state)
     poller_unwatch (&session->sessions->server->poller, session->fd);
-  leave_list (session);
-  finish (session);
+  linger_leave_list (session);
+  session_finish (session);
 }
 
 
 /* All that Python wrote is the kernel's to send. */
 static void
-linger (struct session *session)
+linger_begin (struct session *session)
 {
   if (session->reset)
   {
-    finish (session);
+    session_finish (session);
     return;
   }
-  say_goodbye (session);
-  if ( (drain (session)) ||
+  linger_say_goodbye (session);
+  if ( (linger_drain (session)) ||
        (! poller_watch (&session->sessions->server->poller, session->fd, EPOLLIN,
                       &session->watcher)) )
-    finish (session);
+    session_finish (session);
   else
-    enter_list (session);
+    linger_enter_list (session);
 }
 
 
@@ -204,11 +204,11 @@ sessions_close_pending (struct sessions *sessions)
     next = session->next;
     if (NULL == session->ops->flush)
     {
-      linger (session);
+      linger_begin (session);
       continue;
     }
     session_enter (session, FLUSHING);
-    enter_list (session);
+    linger_enter_list (session);
     session->ops->flush (session);
   }
 }
@@ -235,7 +235,7 @@ session_leave_hub (struct sessions *sessions,
   sessions_unlock ();
   if ( (NULL != session) &&
        (! config_is_per_connection (&sessions->server->config)) )
-    linger (session);
+    linger_begin (session);
 }
 
 
@@ -252,7 +252,7 @@ session_begin (struct session *session)
 
 /* Moves a relay whose session flushes, and lets it linger when it is through. */
 static void
-flush (struct relay *relay)
+linger_flush (struct relay *relay)
 {
   struct session *const session = relay->session;
   const int64_t before = relay->progress_ms;
@@ -261,17 +261,17 @@ flush (struct relay *relay)
   if (relay_is_through (relay))
   {
     relay_unwatch (relay);
-    leave_list (session);
-    linger (session);
+    linger_leave_list (session);
+    linger_begin (session);
     return;
   }
   relay_watch (relay);
-  if (0 == relay_patience (relay))
-    leave_lingering (session);
+  if (0 == relay_timeout (relay))
+    linger_leave_lingering (session);
   else if (before != relay->progress_ms)
   {
-    leave_list (session);
-    enter_list (session);
+    linger_leave_list (session);
+    linger_enter_list (session);
   }
 }
 
@@ -285,7 +285,7 @@ sessions_relay (struct sessions *sessions)
   while (NULL != (relay = relay_next_ready (&sessions->relays)))
   {
     if (FLUSHING == relay->session->state)
-      flush (relay);
+      linger_flush (relay);
     else
     {
       relay_move (relay);
@@ -303,18 +303,18 @@ session_readable (struct watcher *watcher,
   struct session *const session = (struct session *) watcher;
 
   (void) events;
-  if (drain (session))
-    leave_lingering (session);
+  if (linger_drain (session))
+    linger_leave_lingering (session);
 }
 
 
 /* How long the session may still take. */
 static int64_t
-left_ms (const struct session *session,
-         int64_t now)
+linger_left_ms (const struct session *session,
+                int64_t now)
 {
   if (FLUSHING == session->state)
-    return relay_patience (session->relay);
+    return relay_timeout (session->relay);
   if (atomic_load (&session->sessions->server->life.refusing))
     return 0;
   return session->deadline_ms - now;
@@ -323,17 +323,17 @@ left_ms (const struct session *session,
 
 /* Ends those of a list that are due; milliseconds until the next one is, or -1. */
 static int64_t
-end_due (struct waiting *list,
-         int64_t now)
+linger_end_due (struct waiting *list,
+                int64_t now)
 {
   int64_t left;
 
   while (NULL != list->first)
   {
-    left = left_ms (list->first, now);
+    left = linger_left_ms (list->first, now);
     if (0 < left)
       return left;
-    leave_lingering (list->first);
+    linger_leave_lingering (list->first);
   }
   return -1;
 }
@@ -351,8 +351,8 @@ sessions_linger (struct sessions *sessions)
        (NULL == sessions->flushing.first) )
     return -1;
   now = monotonic_ms ();
-  flushing = end_due (&sessions->flushing, now);
-  lingering = end_due (&sessions->lingering, now);
+  flushing = linger_end_due (&sessions->flushing, now);
+  lingering = linger_end_due (&sessions->lingering, now);
   if ( (-1 == flushing) ||
        ( (-1 != lingering) && (lingering < flushing) ) )
     return (int) lingering;
@@ -369,10 +369,10 @@ sessions_end (struct sessions *sessions)
 
   /* First those that are live: what Python closes meanwhile is pending then. */
   while (NULL != (session = sessions_take_live (sessions, &at)))
-    finish (session);
+    session_finish (session);
   sessions_close_pending (sessions);
   while (NULL != sessions->flushing.first)
-    leave_lingering (sessions->flushing.first);
+    linger_leave_lingering (sessions->flushing.first);
   while (NULL != sessions->lingering.first)
-    leave_lingering (sessions->lingering.first);
+    linger_leave_lingering (sessions->lingering.first);
 }

@@ -69,7 +69,7 @@ sessions_next_live (struct sessions *sessions,
 
 /* "per-connection": its thread looks again what has become of it. */
 static void
-wake (struct session *session)
+session_wake (struct session *session)
 {
   (void) sem_post (&session->closed);
   if (NULL != session->relay)
@@ -84,7 +84,7 @@ session_close_locked (struct session *session)
 
   session->state = CLOSING;
   if (config_is_per_connection (&sessions->server->config))
-    wake (session);
+    session_wake (session);
   else
   {
     session->next = sessions->closing;
@@ -302,7 +302,7 @@ sessions_release (struct sessions *sessions)
   (void) pthread_mutex_lock (&lock);
   while (NULL != (session = slots_next (&live, &at)))
     if (sessions == session->sessions)
-      wake (session);
+      session_wake (session);
   (void) pthread_mutex_unlock (&lock);
 }
 

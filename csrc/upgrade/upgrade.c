@@ -20,7 +20,7 @@
 #include "api/callbacks/events.h"
 #include "api/session.h"
 #include "api/upgrade.h"
-#include "base/bytes.h"
+#include "base/buffer.h"
 #include "base/life.h"
 #include "base/log.h"
 #include "http/request.h"
@@ -109,11 +109,11 @@ handover_close (const struct handover *handover)
 
 /* The bytes that came early.  False if memory is short. */
 static bool
-write_early (struct text *text,
-             struct relay *relay,
-             const struct text *extra)
+upgrade_write_early (struct buffer *text,
+                     struct relay *relay,
+                     const struct buffer *extra)
 {
-  return (text_add (text, extra->at, extra->size)) &&
+  return (buffer_add (text, extra->at, extra->size)) &&
          ( (NULL == relay) || (tls_take_early (&relay->tls, text)) );
 }
 
@@ -124,14 +124,14 @@ write_early (struct text *text,
    others, too, must go on, and the pump closes it.  The session may be gone
    already, but where this thread is to close it. */
 static bool
-call_back (struct sessions *sessions,
-           struct pymhd_event *event,
-           struct session *session,
-           struct relay *relay,
-           const struct text *extra)
+upgrade_call_back (struct sessions *sessions,
+                   struct pymhd_event *event,
+                   struct session *session,
+                   struct relay *relay,
+                   const struct buffer *extra)
 {
-  struct text early = { 0 };
-  const bool done = write_early (&early, relay, extra);
+  struct buffer early = { 0 };
+  const bool done = upgrade_write_early (&early, relay, extra);
 
   event->text_end = (int64_t) early.size;
   if (done)
@@ -151,15 +151,15 @@ call_back (struct sessions *sessions,
 
 /* The pump: Python reads of it in the batch. */
 static bool
-add_to_batch (struct sessions *sessions,
-              struct pymhd_event *event,
-              struct session *session,
-              struct relay *relay,
-              const struct text *extra)
+upgrade_add_to_batch (struct sessions *sessions,
+                      struct pymhd_event *event,
+                      struct session *session,
+                      struct relay *relay,
+                      const struct buffer *extra)
 {
   const size_t before = sessions->server->batch.text.size;
 
-  if ( (write_early (&sessions->server->batch.text, relay, extra)) &&
+  if ( (upgrade_write_early (&sessions->server->batch.text, relay, extra)) &&
        (batch_add (&sessions->server->batch, event)) )
   {
     session_begin (session);
@@ -210,7 +210,7 @@ upgrade_begin (void *cls,
     = request_of_upgrade (req_cls, &event.request)->sessions;
   const struct handover handover = handover_open (sessions, connection, sock);
   const int error = errno;
-  const struct text extra = {
+  const struct buffer extra = {
     .at = (char *) (uintptr_t) extra_in, .size = extra_in_size
   };
   const struct session kind = {
@@ -220,6 +220,7 @@ upgrade_begin (void *cls,
     .tls = NULL == handover.relay ? NULL : &handover.relay->tls,
   };
   struct session *session = NULL;
+  bool taken;
 
   (void) cls;
   event.fd = handover.fd;
@@ -241,8 +242,10 @@ upgrade_begin (void *cls,
     relay_shutdown (handover.relay, SHUT_RD);
   else if (atomic_load (&sessions->server->life.refusing))
     (void) shutdown (sock, SHUT_RD);
-  if (! (config_calls_back (&sessions->server->config) ? call_back : add_to_batch)
-        (sessions, &event, session, handover.relay, &extra))
+  taken = config_calls_back (&sessions->server->config)
+          ? upgrade_call_back (sessions, &event, session, handover.relay, &extra)
+          : upgrade_add_to_batch (sessions, &event, session, handover.relay, &extra);
+  if (! taken)
     (void) close (handover.fd);
 }
 

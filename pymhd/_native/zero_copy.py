@@ -34,7 +34,7 @@ def keep(body: bytes) -> "CData":
         MemoryError: csrc could not take note of it, and it is not kept.
     """
     seen = ffi.from_buffer("char[]", body)
-    if not lib.pymhd_lend():
+    if not lib.pymhd_zero_copy_lend():
         raise MemoryError("no memory for a response")
     with _lock:
         _kept.setdefault(int(ffi.cast("intptr_t", seen)), []).append(seen)
@@ -43,7 +43,7 @@ def keep(body: bytes) -> "CData":
 
 def take_back() -> None:
     """Let go what libmicrohttpd does not need any more."""
-    while address := lib.pymhd_lent_take():
+    while address := lib.pymhd_zero_copy_take():
         with _lock:
             kept = _kept[address]
             kept.pop()

@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bytes.h"
+#include "base/buffer.h"
 
 #define LEAST_ROOM 512
 
 bool
-text_reserve (struct text *text,
-              size_t size)
+buffer_reserve (struct buffer *text,
+                size_t size)
 {
   const size_t twice = text->room > SIZE_MAX / 2 ? SIZE_MAX : 2 * text->room;
   size_t room;
@@ -37,11 +37,11 @@ text_reserve (struct text *text,
 
 
 bool
-text_add (struct text *text,
-          const void *bytes,
-          size_t size)
+buffer_add (struct buffer *text,
+            const void *bytes,
+            size_t size)
 {
-  if (! text_reserve (text, size))
+  if (! buffer_reserve (text, size))
     return false;
   if (0 != size)
     memcpy (text->at + text->size, bytes, size);

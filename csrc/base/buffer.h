@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct text
+struct buffer
 {
   char *at;
   size_t size;
@@ -15,11 +15,11 @@ struct text
 };
 
 bool
-text_add (struct text *text,
-          const void *bytes,
-          size_t size);
+buffer_add (struct buffer *text,
+            const void *bytes,
+            size_t size);
 
 /* Makes room for so many bytes more.  False if memory is short. */
 bool
-text_reserve (struct text *text,
-              size_t size);
+buffer_reserve (struct buffer *text,
+                size_t size);
