@@ -7,6 +7,7 @@ token tells csrc that we are through; csrc then lingers and closes
 (csrc/upgrade/linger.c).
 """
 
+import _socket
 import contextlib
 import errno
 import socket
@@ -39,7 +40,7 @@ def forked() -> None:
     _lock = threading.RLock()
 
 
-def _abandoned(sock: socket.socket, session: int, born: int) -> None:
+def _abandoned(sock: _socket.socket, session: int, born: int) -> None:
     # A finalizer: it may run on any thread, between any two instructions. It takes no
     # lock of Python's and calls no function of libmicrohttpd's.
     with contextlib.suppress(OSError):
@@ -78,7 +79,7 @@ class Stream:
     )
 
     _born: int
-    _sock: socket.socket
+    _sock: _socket.socket
     _session: int
     _early: bytes
     _request: Request
@@ -112,7 +113,9 @@ class Stream:
         switch: Switch,
     ) -> Self:
         self = cls.__new__(cls)
-        self._sock = socket.socket(fileno=fd)
+        # The class in C: gevent and eventlet replace the other one by their own, which
+        # waits on the event loop of the thread that has made it.
+        self._sock = _socket.socket(fileno=fd)
         self._sock.settimeout(None)  # whatever socket.setdefaulttimeout() says
         self._born = _forks
         self._session = session
@@ -191,7 +194,7 @@ class Stream:
         return _blame.is_marked(error, self._session)
 
     @contextlib.contextmanager
-    def _socket(self, moves: bool = False) -> Iterator[socket.socket]:
+    def _socket(self, moves: bool = False) -> Iterator[_socket.socket]:
         """Give the socket to a call, and keep its descriptor for so long.
 
         Args:

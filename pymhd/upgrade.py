@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """An upgraded connection as a program uses it: a stream socket."""
 
+import _socket
 import contextlib
 import errno
 import io
@@ -326,7 +327,7 @@ class Upgraded(Stream):
             )
 
     @contextlib.contextmanager
-    def _own_socket(self) -> Iterator[socket.socket]:
+    def _own_socket(self) -> Iterator[_socket.socket]:
         """Give the socket itself, not our end of the pair that stands for it."""
         with self._socket() as sock:
             if self._request.tls is None:
@@ -335,7 +336,7 @@ class Upgraded(Stream):
             fd = lib.pymhd_session_dup(self._session)
             if fd < 0:
                 raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-            with socket.socket(fileno=fd) as own:
+            with contextlib.closing(_socket.socket(fileno=fd)) as own:
                 yield own
 
     def makefile(
@@ -366,7 +367,7 @@ class Upgraded(Stream):
         return make_file(self, mode, buffering, encoding, errors, newline)
 
 
-def _wait_until_readable(sock: socket.socket, deadline: float) -> None:
+def _wait_until_readable(sock: _socket.socket, deadline: float) -> None:
     """Wait until there is something to receive, or a time of ``time.monotonic()``."""
     poll = select.poll()
     poll.register(sock, select.POLLIN)

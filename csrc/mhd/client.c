@@ -30,8 +30,10 @@
 #include "transport/handshake.h"
 #include "transport/tls.h"
 
-/* How long stop() waits for those that have had their end of input. */
+/* How long stop() waits for those that have had their end of input; then their output
+   ends, too, and it waits so long at most. */
 #define LEAVE_MS 1000
+#define GONE_MS 10000
 
 /* How often it is said that a limit is reached. */
 #define SAY_AGAIN_MS 60000
@@ -414,13 +416,14 @@ client_address (struct MHD_Connection *connection)
 
 
 static void
-client_end_input (struct server *server)
+client_shut_all (struct server *server,
+                 int how)
 {
   struct client *client;
 
   (void) pthread_mutex_lock (&server->clients.lock);
   for (client = server->clients.first; NULL != client; client = client->next)
-    (void) shutdown (client->fd, SHUT_RD);
+    (void) shutdown (client->fd, how);
   (void) pthread_mutex_unlock (&server->clients.lock);
 }
 
@@ -430,13 +433,15 @@ void
 clients_leave (struct server *server)
 {
   const struct timespec nap = { .tv_nsec = 1000000 };
-  const int64_t deadline = monotonic_ms () + LEAVE_MS;
+  const int64_t begun = monotonic_ms ();
+  int64_t now = begun;
 
   while ( (0 != atomic_load (&server->counts.connections)) &&
-          (monotonic_ms () < deadline) )
+          (now < begun + GONE_MS) )
   {
-    client_end_input (server);
+    client_shut_all (server, now < begun + LEAVE_MS ? SHUT_RD : SHUT_RDWR);
     (void) nanosleep (&nap, NULL);
+    now = monotonic_ms ();
   }
 }
 

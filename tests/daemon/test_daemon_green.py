@@ -85,5 +85,5 @@ def test_the_advice_works(package: str) -> None:
                 assert_echoes(sock)
         print("served")
     """
-    status, out, _ = run_program(textwrap.dedent(code), QUIET)
-    assert (status, out) == (0, "served\n")
+    status, out, err = run_program(textwrap.dedent(code), QUIET)
+    assert (status, out) == (0, "served\n"), err

@@ -209,11 +209,12 @@ def test_the_last_failures_are_logged_before_stop_returns(
 def test_a_client_cannot_write_lines_of_its_own_into_the_log(
     serve: Serve, caplog: pytest.LogCaptureFixture, mode: Mode
 ) -> None:
-    """Control characters of the target are shown, not sent, to a terminal."""
+    """Control characters of the target stay as they were encoded."""
     daemon = serve(raising(ValueError("no")), threads=mode)
     with connect(daemon) as sock:
         sock.sendall(
-            b"GET /\xc2\x9b31m\x85 HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
+            b"GET /%C2%9B31m%0Aforged HTTP/1.1\r\nHost: test\r\n"
+            b"Connection: close\r\n\r\n"
         )
         assert read_to_end(sock).startswith(b"HTTP/1.1 500 ")
     eventually(lambda: len(logged_errors(caplog)) == 1, "the line in the log")
