@@ -381,6 +381,8 @@ class Daemon(Loop):
             self._state = _State.STOPPING
         for driver in self._drivers:
             driver.begin_stop(deadline)
+        # Now, since what is under way may take all the time there is.
+        self._endpoint.close()
         margin = deadline + _STOP_MARGIN_SECONDS
         stuck = sum(not driver.join(margin) for driver in self._drivers)
         sessions = self._upgrade_threads.join(margin)

@@ -78,7 +78,9 @@ listening_forked (struct listening *listening)
 void
 listening_deafen (struct server *server)
 {
-  struct epoll_event nothing = { .events = 0 };
+  /* epoll tells of a hang-up, as that of a socket that Python has shut down, whether
+     it is asked for it or not; so at least no more than once. */
+  struct epoll_event nothing = { .events = EPOLLET | EPOLLONESHOT };
 
   atomic_store (&server->listening.deaf, true);
   /* stop() takes the descriptor away, when it has asked for this itself. */

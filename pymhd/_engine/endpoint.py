@@ -181,9 +181,9 @@ class Endpoint:
         return None
 
     def close(self) -> None:
-        """End the listening, and remove the file of our UNIX socket."""
-        self.end()
+        """Remove the file of our UNIX socket, and end the listening."""
         self._remove()
+        self.end()
 
     def _remove(self) -> None:
         """Remove our file, unless it is another's by now."""
