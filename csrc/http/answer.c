@@ -97,7 +97,7 @@ request_end (struct request *request)
     return;
   if (BEGUN != request->phase)
     atomic_fetch_sub (&requests->server->counts.requests, 1);
-  request->phase = ENDED;
+  request_enter (request, ENDED);
   if (! config_calls_back (&requests->server->config))
     slots_remove (&requests->asked, request->token);
 }
@@ -306,13 +306,13 @@ request_reply (struct request *request,
 {
   if (REFUSALS != request->refusal)
   {
-    request->phase = ANSWERED;
+    request_enter (request, ANSWERED);
     return response_queue (request->requests->refusal[request->refusal],
                            connection);
   }
   if (! request_has_answer (request))
     return MHD_YES;             /* Python is at it: we are called again */
-  request->phase = ANSWERED;
+  request_enter (request, ANSWERED);
   if (MHD_YES == request_queue_answer (request, connection))
     return MHD_YES;
   log_line ("libmicrohttpd did not take the response to a request; "

@@ -118,7 +118,7 @@ request_receive_head (struct request *request,
 
   response_drain ();
   early_end (request);
-  request->phase = RECEIVING;
+  request_enter (request, RECEIVING);
   atomic_fetch_add (&requests->server->counts.requests, 1);
   if (FAILED == request->refusal)
     return request_reply (request, connection);         /* there is no target */
@@ -251,7 +251,7 @@ request_ask (struct request *request)
   if (! request_give_token (request))
     return FAILED;
   event.request = request->token;
-  request->phase = ASKED;
+  request_enter (request, ASKED);
   if (config_calls_back (&requests->server->config))
   {
     request->shared = pymhd_on_request (requests->server->config.owner, &event,

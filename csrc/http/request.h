@@ -23,7 +23,14 @@ struct repeat;
 struct server;
 struct sessions;
 
-enum phase { BEGUN, RECEIVING, ASKED, ANSWERED, ENDED };
+enum phase
+{
+  BEGUN,                        /* its target is here */
+  RECEIVING,                    /* its header is */
+  ASKED,                        /* Python is at it */
+  ANSWERED,                     /* a response has been queued */
+  ENDED
+};
 
 struct request
 {
@@ -67,6 +74,11 @@ struct requests
   unsigned int spares;
   struct repeat *repeats;       /* answers that came again */
 };
+
+/* phase.c: the only place that changes it. */
+void
+request_enter (struct request *request,
+               enum phase phase);
 
 /* MHD_OPTION_URI_LOG_CALLBACK: makes the request, which becomes req_cls. */
 void *

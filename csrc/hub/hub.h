@@ -48,6 +48,31 @@ struct outbox
   atomic_size_t size;           /* the pump's to change, anybody's to read */
 };
 
+/* states.c has the tables. */
+enum link_life
+{
+  LINK_OPEN,
+  LINK_LOST,                    /* nothing is read or sent any more */
+  LINK_TOLD,                    /* and Python knows why */
+  LINK_RELEASED                 /* and has let it go: it is freed when it has left
+                                   the ready ones */
+};
+
+enum link_input
+{
+  INPUT_OPEN,
+  INPUT_PAUSED,                 /* Python does not want any */
+  INPUT_ENDED                   /* by the peer */
+};
+
+enum link_output
+{
+  OUTPUT_OPEN,
+  OUTPUT_SHUTTING,              /* our FIN goes behind what waits */
+  OUTPUT_CLOSING,               /* the connection's end does */
+  OUTPUT_ABORTED                /* what waits is not sent */
+};
+
 /* One upgraded connection of the hub's, from the upgrade handler until Python
    has been told of its end and has released it. */
 struct link
@@ -65,6 +90,9 @@ struct link
   size_t high;                  /* water marks of the outbox, in bytes */
   size_t low;
   struct stream stream;
+  enum link_life life;
+  enum link_input input;
+  enum link_output output;
   int error;                    /* of what has ended it */
   enum pymhd_hub_cut cut;
   struct link *overdue_next;    /* of the hub's closing ones */
@@ -75,15 +103,7 @@ struct link
   bool queued : 1;              /* it is among the hub's ready ones */
   bool told : 1;                /* Python knows it */
   bool readable : 1;            /* epoll has said so, and recv() not otherwise */
-  bool paused : 1;              /* Python does not want its input */
-  bool ended : 1;               /* the peer's input has */
   bool pressed : 1;             /* Python knows that the outbox is too full */
-  bool shutting : 1;            /* our FIN goes behind the output */
-  bool closing : 1;             /* its end goes behind the output */
-  bool aborted : 1;
-  bool lost : 1;                /* nothing is read or sent any more */
-  bool told_end : 1;            /* Python knows that */
-  bool released : 1;
   bool overdue : 1;             /* it is among the closing ones */
 };
 
@@ -144,6 +164,20 @@ hub_end (struct hub *hub);
 
 void
 hub_free (struct hub *hub);
+
+/* --- states.c: the only place that changes these --- */
+
+void
+link_enter (struct link *link,
+            enum link_life life);
+
+void
+link_set_input (struct link *link,
+                enum link_input input);
+
+void
+link_set_output (struct link *link,
+                 enum link_output output);
 
 /* --- input.c --- */
 

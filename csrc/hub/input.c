@@ -97,9 +97,9 @@ void
 hub_lose (struct link *link,
           int error)
 {
-  if (link->lost)
+  if (LINK_OPEN != link->life)
     return;
-  link->lost = true;
+  link_enter (link, LINK_LOST);
   link->error = error;
   outbox_clear (&link->outbox);
   overdue_forget (link);
@@ -112,7 +112,7 @@ hub_cut (struct link *link,
          enum pymhd_hub_cut why)
 {
   link->cut = why;
-  link->aborted = true;
+  link_set_output (link, OUTPUT_ABORTED);
   hub_lose (link, 0);
 }
 
@@ -136,11 +136,11 @@ hub_ready (struct watcher *watcher,
     link->stream.hung_up = true;
   /* Nobody reads there any more, and so meets the error. */
   if ( (0 != (events & EPOLLERR)) &&
-       ( (link->ended) || (link->closing) ) &&
+       ( (INPUT_ENDED == link->input) || (OUTPUT_CLOSING <= link->output) ) &&
        (0 == getsockopt (link->stream.fd, SOL_SOCKET, SO_ERROR, &error, &size)) &&
        (0 != error) )
     hub_lose (link, error);
-  if (! link->paused)
+  if (INPUT_PAUSED != link->input)
     hub_queue (link);
 }
 
@@ -231,7 +231,7 @@ input_read_some (struct link *link)
   }
   else if (0 == size)
   {
-    link->ended = true;
+    link_set_input (link, INPUT_ENDED);
     input_tell (link, PYMHD_HUB_EOF, 0, 0);
   }
   else if (EAGAIN == errno)
@@ -256,16 +256,15 @@ input_attend (struct link *link)
     input_tell (link, PYMHD_HUB_MADE, link->request, link->session);
   link->told = true;
   if ( (link->pressed) &&
-       (! link->lost) &&
+       (LINK_OPEN == link->life) &&
        (link->outbox.size <= link->low) )
   {
     link->pressed = false;
     input_tell (link, PYMHD_HUB_DRAINED, 0, 0);
   }
-  if ( (! link->lost) &&
-       (! link->closing) &&
-       (! link->paused) &&
-       (! link->ended) )
+  if ( (LINK_OPEN == link->life) &&
+       (OUTPUT_CLOSING > link->output) &&
+       (INPUT_OPEN == link->input) )
   {
     /* One piece a batch: Python may pause or close the link at it. */
     if (NULL != link->early)
@@ -273,10 +272,9 @@ input_attend (struct link *link)
     else if (link->readable)
       input_read_some (link);
   }
-  if ( (link->lost) &&
-       (! link->told_end) )
+  if (LINK_LOST == link->life)
   {
-    link->told_end = true;
+    link_enter (link, LINK_TOLD);
     input_tell (link, PYMHD_HUB_LOST, link->error, link->cut);
   }
   return true;
@@ -316,7 +314,7 @@ input_gather (struct hub *hub)
 
     if (link == last)
       last = NULL;
-    if (link->released)
+    if (LINK_RELEASED == link->life)
       link_free (link);
     else if (! input_attend (link))
     {
@@ -367,7 +365,7 @@ pymhd_hub_pause (struct pymhd_hub *face,
 
   if (NULL == link)
     return;
-  link->paused = 0 != pause;
-  if (! link->paused)
+  link_set_input (link, pause ? INPUT_PAUSED : INPUT_OPEN);
+  if (INPUT_PAUSED != link->input)
     hub_queue (link);
 }

@@ -327,7 +327,7 @@ pymhd_hub_shut (struct pymhd_hub *face,
   if ( (NULL == link) ||
        (atomic_load (&hub->server->life.dead)) )
     return;
-  link->shutting = true;
+  link_set_output (link, OUTPUT_SHUTTING);
   outbox_flush (link);
 }
 
@@ -345,10 +345,10 @@ pymhd_hub_close (struct pymhd_hub *face,
   if ( (NULL == link) ||
        (atomic_load (&hub->server->life.dead)) )
     return;
-  link->closing = true;
+  link_set_output (link, OUTPUT_CLOSING);
   if (abort)
   {
-    link->aborted = true;
+    link_set_output (link, OUTPUT_ABORTED);
     hub_lose (link, 0);
   }
   else
@@ -391,13 +391,13 @@ pymhd_hub_release (struct pymhd_hub *face,
     if (NULL == link)
       continue;
     link_detach (link);
-    if (link->aborted)
+    if (OUTPUT_ABORTED == link->output)
       (void) shutdown (link->stream.fd, SHUT_RDWR);    /* nothing to linger for */
     /* Under TLS the socket may live on, whatever has gone wrong above it. */
     session_leave_hub (hub->sessions, link->session,
                        (ECONNRESET == link->error) && (NULL == link->stream.tls));
     if (link->queued)
-      link->released = true;
+      link_enter (link, LINK_RELEASED);
     else
       link_free (link);
   }
@@ -417,7 +417,7 @@ hub_end (struct hub *hub)
   while (NULL != hub->first)
   {
     link = hub_unqueue (hub);
-    if (link->released)
+    if (LINK_RELEASED == link->life)
       link_free (link);
   }
   while (NULL != (link = slots_next (&hub->links, &at)))

@@ -156,7 +156,7 @@ outbox_send_waiting (struct link *link)
     const size_t left = piece->blob->size - piece->sent;
     const size_t sent = outbox_send_some (link, piece->blob->bytes + piece->sent, left);
 
-    if (link->lost)
+    if (LINK_OPEN != link->life)
       return;                   /* which has cleared the outbox */
     piece->sent += sent;
     outbox->size -= sent;
@@ -174,7 +174,7 @@ outbox_send_waiting (struct link *link)
 static void
 outbox_send_end (struct link *link)
 {
-  if (link->closing)
+  if (OUTPUT_CLOSING <= link->output)
     stream_end (&link->stream);
   if (0 != stream_flush (&link->stream))
   {
@@ -182,9 +182,9 @@ outbox_send_end (struct link *link)
       hub_lose (link, errno);
     return;
   }
-  if (link->closing)
+  if (OUTPUT_CLOSING <= link->output)
     hub_lose (link, 0);
-  else if (link->shutting)
+  else if (OUTPUT_SHUTTING == link->output)
     (void) shutdown (link->stream.fd, SHUT_WR);
 }
 
@@ -201,13 +201,13 @@ outbox_flush (struct link *link)
 {
   const size_t waited = outbox_waiting (link);
 
-  if (link->lost)
+  if (LINK_OPEN != link->life)
     return;
   outbox_send_waiting (link);
-  if ( (! link->lost) &&
+  if ( (LINK_OPEN == link->life) &&
        (0 == link->outbox.size) )
     outbox_send_end (link);
-  if ( (! link->lost) &&
+  if ( (LINK_OPEN == link->life) &&
        (outbox_waiting (link) < waited) )
     overdue_renew (link);
 }
@@ -232,7 +232,7 @@ outbox_note_if_crossed (struct hub *hub,
                         struct link *link,
                         int32_t connection)
 {
-  if ( (link->lost) ||
+  if ( (LINK_OPEN != link->life) ||
        (link->pressed) ||
        (link->outbox.size <= link->high) )
     return;
@@ -266,14 +266,13 @@ outbox_put (struct hub *hub,
   bool kept;
 
   if ( (NULL == link) ||
-       (link->lost) ||
-       (link->closing) ||
-       (link->shutting) )
+       (LINK_OPEN != link->life) ||
+       (OUTPUT_OPEN != link->output) )
     return;
   if (0 == link->outbox.size)
     sent = outbox_send_some (link, bytes, size);
   if ( (sent == size) ||
-       (link->lost) )
+       (LINK_OPEN != link->life) )
     return;
   if (! outbox_has_room (link, size - sent))
   {

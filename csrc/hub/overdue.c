@@ -62,7 +62,7 @@ overdue_begin (struct link *link)
   const int64_t waits = (int64_t) outbox_waiting (link);
 
   if ( (0 == patience) ||
-       (link->lost) ||
+       (LINK_OPEN != link->life) ||
        (link->overdue) )
     return;
   link->taken_ms = monotonic_ms ();

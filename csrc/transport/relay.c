@@ -82,7 +82,8 @@ void
 relay_fail (struct relay *relay)
 {
   atomic_store (&relay->error, relay->tls.error);
-  relay->peer_ended = relay->app_ended = relay->app_deaf = true;
+  relay_set_up (relay, UP_ENDED);
+  relay_end_down (relay);
   (void) shutdown (relay->app.fd, SHUT_RDWR);
 }
 
@@ -90,7 +91,7 @@ relay_fail (struct relay *relay)
 static bool
 relay_waits_for_app (const struct relay *relay)
 {
-  return relay->given != relay->up.size;
+  return relay->given != relay->kept.size;
 }
 
 
@@ -105,14 +106,14 @@ relay_give (struct relay *relay,
   if ( (-1 == taken) &&
        (EAGAIN != errno) )
   {
-    relay->app_deaf = true;
+    relay_set_up (relay, UP_DEAF);
     taken = (ssize_t) size;
   }
   if (-1 == taken)
     taken = 0;
   if (relay_waits_for_app (relay))
     relay->given += (size_t) taken;
-  else if (! buffer_add (&relay->up, data + taken, size - (size_t) taken))
+  else if (! buffer_add (&relay->kept, data + taken, size - (size_t) taken))
   {
     relay->tls.error = ENOMEM;
     relay_fail (relay);
@@ -128,7 +129,7 @@ relay_discard (struct relay *relay)
   char piece[PIECE];
   ssize_t size;
 
-  if ( (relay->peer_ended) ||
+  if ( (UP_ENDED == relay->up) ||
        (DISCARD_BYTES <= relay->discarded) )
     return false;
   size = recv (relay->peer.fd, piece, sizeof (piece), MSG_DONTWAIT);
@@ -136,7 +137,7 @@ relay_discard (struct relay *relay)
     relay->discarded += (size_t) size;
   else if ( (0 == size) ||
             (EAGAIN != errno) )
-    relay->peer_ended = true;
+    relay_set_up (relay, UP_ENDED);
   return 0 < size;
 }
 
@@ -152,15 +153,14 @@ relay_move_up (struct relay *relay)
     return relay_discard (relay);
   if (relay_waits_for_app (relay))
   {
-    relay_give (relay, relay->up.at + relay->given, relay->up.size - relay->given);
+    relay_give (relay, relay->kept.at + relay->given, relay->kept.size - relay->given);
     if (relay_waits_for_app (relay))
       return false;
-    free (relay->up.at);
-    relay->up = (struct buffer) { 0 };
+    free (relay->kept.at);
+    relay->kept = (struct buffer) { 0 };
     relay->given = 0;
   }
-  if ( (relay->peer_ended) ||
-       (relay->app_deaf) )
+  if (UP_OPEN != relay->up)
     return false;
   size = tls_recv (&relay->tls, piece, sizeof (piece));
   if (0 < size)
@@ -170,7 +170,7 @@ relay_move_up (struct relay *relay)
   }
   if (0 == size)
   {
-    relay->peer_ended = true;
+    relay_set_up (relay, UP_ENDED);
     (void) shutdown (relay->app.fd, SHUT_WR);
   }
   else if (EAGAIN != errno)
@@ -187,7 +187,7 @@ relay_app_has_ended_both (const struct relay *relay)
 
   return (1 == poll (&app, 1, 0)) &&
          (0 != (app.revents & POLLHUP)) &&
-         (! relay->peer_ended);
+         (UP_ENDED != relay->up);
 }
 
 
@@ -205,7 +205,7 @@ relay_move_down (struct relay *relay)
       relay_fail (relay);
     return false;
   }
-  if (relay->app_ended)
+  if (DOWN_ENDED == relay->down)
     return false;
   size = recv (relay->app.fd, piece, sizeof (piece), MSG_DONTWAIT);
   relay->app_idle = 0 >= size;
@@ -219,7 +219,7 @@ relay_move_down (struct relay *relay)
   else if ( (0 == size) ||
             (EAGAIN != errno) )
   {
-    relay->app_ended = true;
+    relay_end_down (relay);
     if (relay_app_has_ended_both (relay))
     {
       tls_bye (&relay->tls);
@@ -239,14 +239,13 @@ relay_want (struct relay *relay)
     return;
   if (tls_waits (&relay->tls))
     relay->peer.wanted |= EPOLLOUT;
-  else if (! relay->app_ended)
+  else if (DOWN_OPEN == relay->down)
     relay->app.wanted |= EPOLLIN;
   if (relay_waits_for_app (relay))
     relay->app.wanted |= EPOLLOUT;
-  else if ( (! relay->peer_ended) &&
-            ( (relay->closing)
-              ? (DISCARD_BYTES > relay->discarded)
-              : (! relay->app_deaf) ) )
+  else if ( (UP_OPEN == relay->up) ||
+            ( (UP_DISCARDED == relay->up) &&
+              (DISCARD_BYTES > relay->discarded) ) )
     relay->peer.wanted |= EPOLLIN;
 }
 
@@ -267,7 +266,7 @@ relay_move (struct relay *relay)
   bool down = true;
   int pieces;
 
-  relay->app_idle = relay->app_ended;
+  relay->app_idle = DOWN_ENDED == relay->down;
   for (pieces = 0; (pieces < PIECES) && (up || down); pieces++)
   {
     up = up && relay_move_up (relay);
@@ -287,10 +286,11 @@ void
 relay_close (struct relay *relay)
 {
   relay->closing = true;
+  relay_set_up (relay, UP_DISCARDED);
   /* Wakes who is blocked in recv(): the peer may take its time. */
   (void) shutdown (relay->app.fd, SHUT_WR);
-  free (relay->up.at);
-  relay->up = (struct buffer) { 0 };
+  free (relay->kept.at);
+  relay->kept = (struct buffer) { 0 };
   relay->given = 0;
   relay->progress_ms = monotonic_ms ();
   relay->latest_ms = relay->progress_ms + relay->relays->close_ms + ALL_MS;
@@ -350,6 +350,6 @@ relay_free (struct relay *relay)
   (void) shutdown (relay->app.fd, SHUT_RDWR);
   (void) close (relay->app.fd);
   wakeup_close (&relay->wakeup);
-  free (relay->up.at);
+  free (relay->kept.at);
   free (relay);
 }

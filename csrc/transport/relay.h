@@ -28,6 +28,21 @@ struct side
   uint32_t watched;             /* the same, as epoll has been told */
 };
 
+/* relay_states.c has the tables. */
+enum relay_up                   /* from the peer to Python */
+{
+  UP_OPEN,
+  UP_DEAF,                      /* Python does not read any more: nothing is read */
+  UP_DISCARDED,                 /* Python has closed the session: nobody decrypts it */
+  UP_ENDED                      /* nothing more comes */
+};
+
+enum relay_down                 /* from Python to the peer */
+{
+  DOWN_OPEN,
+  DOWN_ENDED
+};
+
 /* The driver's alone, but for app.fd, to which others may call shutdown(), and
    what is atomic. */
 struct relay
@@ -37,11 +52,10 @@ struct relay
   struct side peer;             /* TLS; libmicrohttpd's descriptor */
   struct side app;              /* our end of the pair that Python has one of */
   struct tls tls;
-  struct buffer up;               /* decrypted, not taken by Python yet */
-  size_t given;                 /* of up */
-  bool peer_ended;              /* nothing more comes from there */
-  bool app_ended;
-  bool app_deaf;                /* Python does not read any more */
+  struct buffer kept;           /* decrypted, not taken by Python yet */
+  size_t given;                 /* of that */
+  enum relay_up up;
+  enum relay_down down;
   bool app_idle;                /* all that Python has written has been taken */
   bool closing;                 /* Python has closed the session */
   size_t discarded;             /* since then */
@@ -62,6 +76,15 @@ struct relays
   int64_t close_ms;             /* how long a peer may take nothing at the end */
   struct relay *ready;          /* epoll has told of them */
 };
+
+/* relay_states.c: the only place that changes these */
+
+void
+relay_set_up (struct relay *relay,
+              enum relay_up up);
+
+void
+relay_end_down (struct relay *relay);
 
 /* The driver, inside the upgrade handler: takes the connection over.  *fd is
    Python's; NULL with errno if there is no way. */

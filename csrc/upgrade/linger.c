@@ -230,7 +230,7 @@ session_leave_hub (struct sessions *sessions,
     if (config_is_per_connection (&sessions->server->config))
       session_close_locked (session);   /* its own thread does the rest */
     else
-      session->state = CLOSING;
+      session_move (session, CLOSING);
   }
   sessions_unlock ();
   if ( (NULL != session) &&

@@ -16,6 +16,7 @@
 #include "upgrade/session.h"
 #include "api/session.h"
 #include "base/fdsets.h"
+#include "base/moves.h"
 #include "base/slots.h"
 #include "base/wakeup.h"
 #include "mhd/config.h"
@@ -27,6 +28,18 @@
    nothing of Python's or of libmicrohttpd's is called. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct slots live;
+
+/* From where to where a session goes, and who moves it.  linger_finish() ends it in any
+   state but LIVE. */
+static const unsigned int moves[] = {
+  /* session_close_locked(), session_leave_hub(), sessions_take_live() */
+  [LIVE] = TO (CLOSING),
+  /* sessions_close_pending(), linger_say_goodbye() */
+  [CLOSING] = TO (FLUSHING) | TO (LINGERING),
+  /* linger_say_goodbye() */
+  [FLUSHING] = TO (LINGERING),
+  [LINGERING] = 0,
+};
 
 
 void
@@ -40,6 +53,15 @@ void
 sessions_unlock (void)
 {
   (void) pthread_mutex_unlock (&lock);
+}
+
+
+void
+session_move (struct session *session,
+              enum state state)
+{
+  ASSERT_MOVE (moves, session->state, state);
+  session->state = state;
 }
 
 
@@ -82,7 +104,7 @@ session_close_locked (struct session *session)
 {
   struct sessions *const sessions = session->sessions;
 
-  session->state = CLOSING;
+  session_move (session, CLOSING);
   if (config_is_per_connection (&sessions->server->config))
     session_wake (session);
   else
@@ -254,7 +276,7 @@ session_enter (struct session *session,
                enum state state)
 {
   (void) pthread_mutex_lock (&lock);
-  session->state = state;
+  session_move (session, state);
   (void) pthread_mutex_unlock (&lock);
 }
 
@@ -282,7 +304,7 @@ sessions_take_live (struct sessions *sessions,
   sessions->ended = true;
   session = sessions_next_live (sessions, at);
   if (NULL != session)
-    session->state = CLOSING;
+    session_move (session, CLOSING);
   (void) pthread_mutex_unlock (&lock);
   return session;
 }

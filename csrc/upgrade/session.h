@@ -22,7 +22,13 @@ struct server;
 struct tls;
 
 /* FLUSHING: over TLS, what Python wrote before it closed is on its way out. */
-enum state { LIVE, CLOSING, FLUSHING, LINGERING };
+enum state
+{
+  LIVE,                         /* Python has it, or the hub */
+  CLOSING,                      /* somebody has closed it: the driver does the rest */
+  FLUSHING,
+  LINGERING                     /* it has sent its FIN, and waits for the peer's */
+};
 
 /* What differs between the kinds of sessions. */
 struct session_ops
@@ -115,6 +121,11 @@ session_close_locked (struct session *session);
 /* The driver: the session is about to be closed for libmicrohttpd. */
 void
 session_forget (struct session *session);
+
+/* The table is locked: the only place that changes a session's state. */
+void
+session_move (struct session *session,
+              enum state state);
 
 /* The driver: Python has closed the session, which flushes or lingers from now
    on. */
