@@ -70,7 +70,7 @@ pymhd_driver_new (int64_t owner)
     return NULL;
   driver->server.config.owner = owner;
   driver->server.listening.fd = driver->server.listening.mhd_epoll_fd = -1;
-  driver->server.poller.fd = -1;
+  driver->server.poller.fd = driver->server.handshakes.poller.fd = -1;
   driver->server.wakeup.fd = driver->server.life.stop.fd = -1;
   driver_init_locks (driver);
   driver_wire (driver);
@@ -117,6 +117,7 @@ driver_close_descriptors (struct pymhd_driver *driver)
   listening_close (&driver->server.listening);
   wakeup_close (&driver->server.life.stop);
   wakeup_close (&driver->server.wakeup);
+  poller_close (&driver->server.handshakes.poller);
   poller_close (&driver->server.poller);
 }
 
@@ -141,6 +142,7 @@ pymhd_driver_stop (struct pymhd_driver *driver)
   {
     if (config_calls_back (&driver->server.config))
       clients_leave (&driver->server);
+    handshakes_release (&driver->server.handshakes);
     listening_leave (&driver->server.listening);
     MHD_stop_daemon (driver->server.mhd);
   }

@@ -33,6 +33,7 @@
 #include "mhd/client.h"
 #include "mhd/config.h"
 #include "mhd/runs.h"
+#include "transport/handshake.h"
 #include "upgrade/session.h"
 
 /* So long upgraded connections wait while requests follow one another at once. */
@@ -48,6 +49,19 @@ pump_mhd_is_ready (struct watcher *watcher,
     = (void *) ((char *) watcher - offsetof (struct pymhd_driver, pump.on_mhd));
 
   (void) events;
+  driver->server.runs.ready = true;
+}
+
+
+static void
+pump_handshakes_are_ready (struct watcher *watcher,
+                           uint32_t events)
+{
+  struct pymhd_driver *const driver
+    = (void *) ((char *) watcher - offsetof (struct pymhd_driver, pump.on_handshakes));
+
+  (void) events;
+  handshakes_resume (&driver->server.handshakes);
   driver->server.runs.ready = true;
 }
 
@@ -76,6 +90,7 @@ pump_open (struct pymhd_driver *driver)
   if (0 != error)
     return error;
   driver->pump.on_wakeup.ready = &pump_woken;
+  driver->pump.on_handshakes.ready = &pump_handshakes_are_ready;
   return poller_watch (&driver->server.poller, driver->server.wakeup.fd, EPOLLIN,
                        &driver->pump.on_wakeup) ? 0 : errno;
 }
@@ -87,6 +102,10 @@ pump_drive (struct pymhd_driver *driver)
 {
   if (config_selects (&driver->server.config))
     return select_open (driver);
+  if ( (-1 != driver->server.handshakes.poller.fd) &&
+       (! poller_watch (&driver->server.poller, driver->server.handshakes.poller.fd,
+                        EPOLLIN, &driver->pump.on_handshakes)) )
+    return errno;
   driver->pump.on_mhd.ready = &pump_mhd_is_ready;
   return poller_watch (&driver->server.poller, driver->server.listening.mhd_epoll_fd,
                        EPOLLIN, &driver->pump.on_mhd) ? 0 : errno;
@@ -123,6 +142,7 @@ pump_run (struct pymhd_driver *driver)
     select_run (driver);
   else
     (void) MHD_run (driver->server.mhd);
+  handshakes_suspend (&driver->server.handshakes);
   (void) clients_tend (&driver->server);
   accept_again (&driver->server);
   response_drain ();

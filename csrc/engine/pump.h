@@ -17,6 +17,7 @@ struct pump
 {
   struct watcher on_wakeup;
   struct watcher on_mhd;        /* libmicrohttpd's own epoll descriptor */
+  struct watcher on_handshakes; /* that of suspended TLS handshakes */
   atomic_bool wants_python;     /* pymhd_pump() is to return to Python */
   bool answered;                /* there are answers that it has not seen */
   unsigned int turns;

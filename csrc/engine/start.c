@@ -174,6 +174,11 @@ pymhd_driver_start (struct pymhd_driver *driver,
   response_drain ();
   start_take_settings (driver, settings);
   error = wakeup_open (&driver->server.life.stop);
+  if ( (0 == error) &&
+       (driver->server.config.tls) &&
+       (BY_PUMP_EPOLL == driver->server.config.driven) )
+    error = handshakes_watch (&driver->server.handshakes,
+                              (int64_t) 1000 * settings->timeout_seconds);
   if (0 == error)
     error = pump_open (driver);
   if (0 == error)

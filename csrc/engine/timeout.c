@@ -13,6 +13,7 @@
 #include "mhd/config.h"
 #include "mhd/runs.h"
 #include "mhd/server.h"
+#include "transport/handshake.h"
 #include "upgrade/session.h"
 
 /* How soon it is looked again whether a client's last bytes have been read, where
@@ -37,6 +38,7 @@ static int64_t
 timeout_of_mhd (struct pymhd_driver *driver)
 {
   struct server *const server = &driver->server;
+  const int64_t handshakes = handshakes_overdue (&server->handshakes);
 
   /* Each look at their ends follows a run. */
   if (NULL != server->clients.ending)
@@ -44,8 +46,9 @@ timeout_of_mhd (struct pymhd_driver *driver)
     runs_again (&server->runs, 1);
     return server->runs.unfinished ? 0 : 1;
   }
-  return timeout_sooner (runs_timeout (&driver->server.runs, driver->server.mhd),
-                         accept_timeout (&driver->server));
+  return timeout_sooner (timeout_sooner (runs_timeout (&server->runs, server->mhd),
+                                         accept_timeout (server)),
+                         handshakes);
 }
 
 

@@ -22,6 +22,7 @@
 #include "mhd/config.h"
 #include "mhd/runs.h"
 #include "mhd/server.h"
+#include "transport/handshake.h"
 
 #define LOOKS_IN_TIME 10
 #define PERIOD_LEAST_MS 10
@@ -266,6 +267,7 @@ client_cut (struct server *server,
       return;                   /* it has come this far just now */
   while (! atomic_compare_exchange_weak (&client->stage, &stage, CUT));
   ends_remove (server, client);
+  handshake_cut (client->handshake, "it takes longer than Limits.header_timeout allows");
   if (NULL != status)
     farewell (server, client->fd, NULL, status);
   /* Whatever libmicrohttpd waits for, this is what it hears of ... */

@@ -280,6 +280,8 @@ blame_find (struct handshake *handshake,
     blame_find_complaint (alert, blame);
   else if (0 != handshake->error)
     blame->reason = strerror (handshake->error);
+  else if (NULL != atomic_load (&handshake->cut))
+    blame->reason = atomic_load (&handshake->cut);
   else if (handshake->ended)
     blame->reason = "it has left in the middle";
   else if (handshake->answered)

@@ -4,18 +4,25 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
+#include <microhttpd.h>
 
 #include "base/buffer.h"
+#include "base/poller.h"
 
+struct handshake_list;
 struct handshakes;
 
 /* Only the thread that serves the connection uses it. */
 struct handshake
 {
+  struct watcher watcher;       /* of the daemon's poller for handshakes */
   struct handshakes *all;       /* the daemon's */
+  struct MHD_Connection *connection;
   void *session;                /* gnutls_session_t, libmicrohttpd's */
   int fd;                       /* libmicrohttpd's */
   const char *address;
@@ -27,6 +34,16 @@ struct handshake
   int acknowledgements;         /* that went out without delay */
   bool ended;                   /* the client's FIN has come */
   int error;                    /* the errno of reading, 0 */
+  _Atomic (const char *) cut;   /* the reason, if we have ended it */
+  bool complete;                /* the client has said its last word of it */
+
+  /* suspend.c's: */
+  struct handshake_list *list;  /* NULL: none */
+  struct handshake *next;       /* of that */
+  struct handshake *previous;
+  uint32_t wanted;              /* what it waits for: EPOLLIN, EPOLLOUT, 0 */
+  bool watched;
+  int64_t suspended_ms;         /* since when it does */
 };
 
 struct blame

@@ -22,6 +22,9 @@ typedef ssize_t (*gnutls_pull) (void *transport, void *data, size_t size);
 typedef ssize_t (*gnutls_push) (void *transport, const void *data, size_t size);
 typedef ssize_t (*gnutls_vec_push) (void *transport, const struct iovec *pieces,
                                     int count);
+typedef int (*gnutls_hook) (void *session, unsigned int type, unsigned int when,
+                            unsigned int incoming,
+                            const struct gnutls_datum *message);
 
 /* Return type, name without "gnutls_", parameters. */
 #define GNUTLS_FUNCTIONS(F) \
@@ -36,10 +39,13 @@ typedef ssize_t (*gnutls_vec_push) (void *transport, const struct iovec *pieces,
   F (int, credentials_set, (void *session, int type, void *credentials)) \
   F (int, handshake, (void *session)) \
   F (int, handshake_get_last_in, (void *session)) \
+  F (void, handshake_set_hook_function, \
+     (void *session, unsigned int type, int when, gnutls_hook hook)) \
   F (int, alert_get, (void *session)) \
   F (const char *, alert_get_name, (int description)) \
   F (int, alert_send, (void *session, int level, int description)) \
   F (void, transport_set_ptr, (void *session, void *transport)) \
+  F (void *, transport_get_ptr, (void *session)) \
   F (void, transport_set_pull_function, (void *session, gnutls_pull pull)) \
   F (void, transport_set_push_function, (void *session, gnutls_push push)) \
   F (void, transport_set_vec_push_function, \
@@ -96,6 +102,8 @@ enum
   GNUTLS_ALERT_NO_RENEGOTIATION = 100,
   GNUTLS_REQUIRE_CERTIFICATE = 2,
   GNUTLS_HANDSHAKE_CERTIFICATE = 11,
+  GNUTLS_HANDSHAKE_FINISHED = 20,
+  GNUTLS_HOOK_POST = 1,
   GNUTLS_TLS1_3 = 5,
   GNUTLS_PEM = 1
 };

@@ -12,9 +12,11 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -53,6 +55,7 @@ handshakes_open (struct handshakes *handshakes,
   *handshakes = (struct handshakes) {
     .priorities = NULL == priorities ? NULL : priorities_new (priorities),
     .client_ca = client_ca,
+    .poller.fd = -1,
   };
   (void) pthread_mutex_init (&handshakes->lock, NULL);
 }
@@ -118,7 +121,10 @@ handshake_note_input (struct handshake *handshake,
       (void) buffer_add (&handshake->hello, data, (size_t) got);
   }
   else if (EAGAIN == errno)
+  {
     handshake_acknowledge (handshake);
+    handshake_waits (handshake, EPOLLIN);
+  }
   else if (EINTR != errno)
     handshake->error = errno;
 }
@@ -155,6 +161,8 @@ handshake_push (void *transport,
     .msg_iov = (struct iovec *) (uintptr_t) pieces,
     .msg_iovlen = (size_t) count,
   };
+  ssize_t sent;
+  int error;
 
   latest = handshake;
   if (! handshake->answered)
@@ -164,7 +172,32 @@ handshake_push (void *transport,
     handshake->hello = (struct buffer) { 0 };
   }
   handshake->owes_word = false;
-  return sendmsg (handshake->fd, &message, MSG_NOSIGNAL);
+  sent = sendmsg (handshake->fd, &message, MSG_NOSIGNAL);
+  error = errno;
+  handshake_waits (handshake,
+                   (-1 == sent) && (EAGAIN == error) ? EPOLLOUT : 0);
+  errno = error;
+  return sent;
+}
+
+
+/* gnutls_handshake_hook_func: the client's Finished has come, the last message of its
+   that belongs to the handshake. */
+static int
+handshake_finish (void *session,
+                  unsigned int type,
+                  unsigned int when,
+                  unsigned int incoming,
+                  const struct gnutls_datum *message)
+{
+  struct handshake *const handshake = gnutls_functions ()->transport_get_ptr (session);
+
+  (void) type;
+  (void) when;
+  (void) message;
+  if (0 != incoming)
+    handshake->complete = true;
+  return 0;
 }
 
 
@@ -190,6 +223,7 @@ handshake_begin (struct handshakes *handshakes,
   info = MHD_get_connection_info (connection, MHD_CONNECTION_INFO_CONNECTION_FD);
   *handshake = (struct handshake) {
     .all = handshakes,
+    .connection = connection,
     .session = session,
     .fd = info->connect_fd,
     .address = address,
@@ -198,6 +232,8 @@ handshake_begin (struct handshakes *handshakes,
   gnutls->transport_set_ptr (session, handshake);
   gnutls->transport_set_pull_function (session, &handshake_pull);
   gnutls->transport_set_vec_push_function (session, &handshake_push);
+  gnutls->handshake_set_hook_function (session, GNUTLS_HANDSHAKE_FINISHED,
+                                       GNUTLS_HOOK_POST, &handshake_finish);
   if (handshakes->client_ca)
   {
     /* libmicrohttpd asks for a certificate and takes what comes, or none. */
@@ -215,8 +251,18 @@ handshake_free (struct handshake *handshake)
     return;
   if (latest == handshake)
     latest = NULL;
+  handshake_forget (handshake);
   free (handshake->hello.at);
   free (handshake);
+}
+
+
+void
+handshake_cut (struct handshake *handshake,
+               const char *reason)
+{
+  if (NULL != handshake)
+    atomic_store (&handshake->cut, reason);
 }
 
 

@@ -9,7 +9,15 @@
 #include <stdint.h>
 #include <microhttpd.h>
 
+#include "base/poller.h"
+
 struct handshake;
+
+struct handshake_list
+{
+  struct handshake *first;
+  struct handshake *last;
+};
 
 /* What a daemon's handshakes share. */
 struct handshakes
@@ -19,6 +27,11 @@ struct handshakes
   pthread_mutex_t lock;         /* a leaf, for the two below */
   int64_t said_until_ms;        /* from then on there may be a line of the log again */
   unsigned int unsaid;          /* failures for which there was none */
+  /* The pump's, where libmicrohttpd uses epoll: */
+  struct poller poller;         /* for the suspended ones; -1 elsewhere */
+  struct handshake_list waiting;        /* to be suspended */
+  struct handshake_list suspended;      /* in the order in which they were */
+  int64_t timeout_ms;           /* for each wait; 0: for ever */
 };
 
 /* The driver, before libmicrohttpd is started, and after it has been stopped.
@@ -43,8 +56,49 @@ handshake_begin (struct handshakes *handshakes,
 void
 handshake_free (struct handshake *handshake);
 
+/* The pump: its connection will be shut down, for this REASON; NULL does nothing. */
+void
+handshake_cut (struct handshake *handshake,
+               const char *reason);
+
 /* Whether FORMAT is what libmicrohttpd logs between the failure of a handshake and the
    close of its connection.  Then the client has been sent the alert that belongs to
    it, and the log has the reason. */
 bool
 handshake_has_failed (const char *format);
+
+/* --- suspend.c --- */
+
+/* The pump, before libmicrohttpd is started, where that uses epoll.  0, or the errno of
+   what failed. */
+int
+handshakes_watch (struct handshakes *handshakes,
+                  int64_t timeout_ms);
+
+/* Inside GnuTLS: the handshake cannot go on before one of EVENTS; 0: it has gone on. */
+void
+handshake_waits (struct handshake *handshake,
+                 uint32_t events);
+
+/* The pump, when libmicrohttpd has run: suspends those that wait. */
+void
+handshakes_suspend (struct handshakes *handshakes);
+
+/* The pump, when their poller has news: resumes those that need not wait any more,
+   for libmicrohttpd's next run. */
+void
+handshakes_resume (struct handshakes *handshakes);
+
+/* The pump: ends those that have waited for too long.  Milliseconds until it is to be
+   called again, -1 for never. */
+int64_t
+handshakes_overdue (struct handshakes *handshakes);
+
+/* The pump: libmicrohttpd is about to be stopped, and must have none that is
+   suspended. */
+void
+handshakes_release (struct handshakes *handshakes);
+
+/* Before it is freed. */
+void
+handshake_forget (struct handshake *handshake);
