@@ -63,7 +63,7 @@ class _State(enum.Enum):
 
 @final
 class Daemon(Loop):
-    """An HTTP server on one listening socket.
+    """An HTTP server.
 
     It is a context manager: ``with`` starts it, unless it runs already, and stops it.
     A running daemon keeps itself alive until :meth:`stop` or the interpreter's exit.
@@ -72,7 +72,9 @@ class Daemon(Loop):
         handler: Called with a :class:`Request` for each request, complete with its
             body; returns a :class:`Response`. It runs on the thread that serves the
             connection, where others wait for it: with ``threads=1`` it must not block.
-        host: The address to listen on; None for every one, IPv4 and IPv6.
+        host: The address to listen on, or a name: then it is all that it has, with
+            the same port, but for those that this machine does not have. None for
+            every address, IPv4 and IPv6.
         port: 0 for any that is free; :attr:`port` tells which.
         unix: The path of a UNIX socket to listen on instead. One that nobody listens
             on is replaced; it is removed at the end.
@@ -180,10 +182,10 @@ class Daemon(Loop):
         self._starting = True
         running.began(self, self._forked)
         logs.start(self)
-        listening = self._endpoint.listen()
+        sockets = self._endpoint.listen()
         for connections in self._shares():
             # Known to _give_up_start() before it has acquired anything.
-            driver = self._make_driver(listening, connections)
+            driver = self._make_driver(sockets, connections)
             self._drivers.append(driver)
             driver.open()
         for driver in self._drivers:
@@ -218,7 +220,7 @@ class Daemon(Loop):
         count = min(self._mode.drivers, connections)
         return [(connections + number) // count for number in range(count)]
 
-    def _make_driver(self, listening: socket.socket, connections: int) -> Driver:
+    def _make_driver(self, sockets: list[socket.socket], connections: int) -> Driver:
         limits = self._limits
         mode = self._mode
         log = logs.report_later if mode.driver is OwnThreads else logs.report
@@ -230,7 +232,7 @@ class Daemon(Loop):
             limits.idle_timeout,
         )
         settings = Settings(
-            listen_fd=listening.fileno(),
+            listen_fds=[sock.fileno() for sock in sockets],
             flags=mode.flags,
             pool=min(mode.pool, connections),
             connections=connections,

@@ -21,7 +21,8 @@ struct pymhd_quota
 
 struct pymhd_settings
 {
-  int listen_fd;
+  const int *listen_fds;        /* one or more */
+  size_t listen_count;
   unsigned int flags;
   unsigned int pool;
   unsigned int connections;

@@ -24,6 +24,7 @@
 #include "mhd/accept.h"
 #include "mhd/client.h"
 #include "mhd/config.h"
+#include "mhd/listeners.h"
 #include "transport/handshake.h"
 #include "upgrade/due.h"
 #include "upgrade/session.h"
@@ -105,8 +106,12 @@ pymhd_driver_refuse (struct pymhd_driver *driver)
 void
 pymhd_driver_quiesce (struct pymhd_driver *driver)
 {
-  if ( (NULL != driver->server.mhd) &&
-       (! atomic_load (&driver->server.life.dead)) )
+  if ( (NULL == driver->server.mhd) ||
+       (atomic_load (&driver->server.life.dead)) )
+    return;
+  if (listeners_are_used (&driver->server.listeners))
+    listeners_quiesce (&driver->server);
+  else
     listening_quiesce (&driver->server);
 }
 
@@ -115,6 +120,7 @@ void
 driver_close_descriptors (struct pymhd_driver *driver)
 {
   listening_close (&driver->server.listening);
+  listeners_close (&driver->server.listeners);
   wakeup_close (&driver->server.life.stop);
   wakeup_close (&driver->server.wakeup);
   poller_close (&driver->server.handshakes.poller);
@@ -198,6 +204,7 @@ pymhd_driver_free (struct pymhd_driver *driver)
   (void) pthread_mutex_unlock (&lock);
   hub_free (&driver->hub);
   due_free (&driver->sessions.due);
+  listeners_free (&driver->server.listeners);
   handshakes_close (&driver->server.handshakes);
   free (driver);
 }

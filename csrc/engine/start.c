@@ -3,6 +3,7 @@
  * The start of a driver, with libmicrohttpd's options.
  */
 #include <errno.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,12 +17,14 @@
 #include "mhd/accept.h"
 #include "mhd/client.h"
 #include "mhd/config.h"
+#include "mhd/listeners.h"
 #include "transport/handshake.h"
 
 /* Those that are not given are left out: libmicrohttpd takes no NULL. */
 static void
-start_choose_tls_options (struct MHD_OptionItem options[6],
-                          const struct pymhd_settings *settings)
+start_choose_options (struct MHD_OptionItem options[7],
+                      const struct server *server,
+                      const struct pymhd_settings *settings)
 {
   const struct MHD_OptionItem all[] = {
     { MHD_OPTION_HTTPS_MEM_CERT, 0, (void *) (uintptr_t) settings->cert },
@@ -33,6 +36,10 @@ start_choose_tls_options (struct MHD_OptionItem options[6],
   size_t count = 0;
   size_t i;
 
+  if (! listeners_are_used (&server->listeners))
+    options[count++] = (struct MHD_OptionItem) {
+      MHD_OPTION_LISTEN_SOCKET, server->listening.fd, NULL
+    };
   for (i = 0; i < sizeof (all) / sizeof (*all); i++)
     if (NULL != all[i].ptr_value)
       options[count++] = all[i];
@@ -55,10 +62,12 @@ start_daemon (struct pymhd_driver *driver,
               const struct pymhd_settings *settings)
 {
   const unsigned int tls = driver->server.config.tls ? MHD_USE_TLS : 0;
-  struct MHD_OptionItem tls_options[6];
+  const bool listens = ! listeners_are_used (&driver->server.listeners);
+  struct MHD_OptionItem options[7];
 
-  start_choose_tls_options (tls_options, settings);
+  start_choose_options (options, &driver->server, settings);
   return MHD_start_daemon (settings->flags | tls | MHD_ALLOW_UPGRADE
+                           | (listens ? 0 : MHD_USE_NO_LISTEN_SOCKET)
                            | MHD_USE_ERROR_LOG,
                            0,
                            &client_policy, &driver->server,
@@ -72,10 +81,10 @@ start_daemon (struct pymhd_driver *driver,
                            &request_completed, NULL,
                            MHD_OPTION_NOTIFY_CONNECTION,
                            &client_notify, (void *) &driver->server,
-                           MHD_OPTION_LISTEN_SOCKET,
-                           driver->server.listening.fd,
+                           /* Whom we accept we count: a connection that is handed
+                              over at its limit has 0.9.74 to 0.9.77 hang. */
                            MHD_OPTION_CONNECTION_LIMIT,
-                           settings->connections,
+                           listens ? settings->connections : INT_MAX,
                            MHD_OPTION_PER_IP_CONNECTION_LIMIT,
                            settings->connections_per_ip,
                            MHD_OPTION_CONNECTION_TIMEOUT,
@@ -87,7 +96,7 @@ start_daemon (struct pymhd_driver *driver,
                            MHD_OPTION_THREAD_STACK_SIZE,
                            settings->stack,
                            MHD_OPTION_ARRAY,
-                           tls_options,
+                           options,
                            /* It warns of a pool of none or one. */
                            1 < settings->pool
                            ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END,
@@ -131,7 +140,19 @@ start_mhd (struct pymhd_driver *driver,
     return error;
   }
   listening_begin (&driver->server);
-  return config_calls_back (&driver->server.config) ? 0 : pump_drive (driver);
+  error = config_calls_back (&driver->server.config) ? 0 : pump_drive (driver);
+  return 0 == error ? listeners_begin (&driver->server) : error;
+}
+
+
+/* Where clients come to; 0 or an errno. */
+static int
+open_listening (struct server *server,
+                const struct pymhd_settings *settings)
+{
+  if (1 < settings->listen_count)
+    return listeners_open (server, settings->listen_fds, settings->listen_count);
+  return listening_open (&server->listening, settings->listen_fds[0]);
 }
 
 
@@ -163,7 +184,7 @@ start_take_settings (struct pymhd_driver *driver,
 
 
 /* A thread of Python's; from libmicrohttpd's own threads callbacks may enter Python
-   before it returns.  The listening descriptor stays the caller's.  0, or an errno;
+   before it returns.  The listening descriptors stay the caller's.  0, or an errno;
    pymhd_driver_reason() then has libmicrohttpd's words. */
 int
 pymhd_driver_start (struct pymhd_driver *driver,
@@ -184,7 +205,7 @@ pymhd_driver_start (struct pymhd_driver *driver,
   if (0 == error)
     error = requests_open (&driver->requests) ? 0 : ENOMEM;
   if (0 == error)
-    error = listening_open (&driver->server.listening, settings->listen_fd);
+    error = open_listening (&driver->server, settings);
   if (0 == error)
     error = start_mhd (driver, settings);
   if (0 != error)

@@ -11,6 +11,7 @@
 #include "mhd/accept.h"
 #include "mhd/client.h"
 #include "mhd/config.h"
+#include "mhd/listeners.h"
 #include "mhd/runs.h"
 #include "mhd/server.h"
 #include "transport/handshake.h"
@@ -71,6 +72,7 @@ pump_timeout (struct pymhd_driver *driver,
   const int64_t clients = timeout_sooner (deadline_tend (&driver->server),
                                           leaving_tend (&driver->server));
   const int64_t closing = hub_overdue (&driver->hub);
+  const int64_t accepting = listeners_timeout (&driver->server);
   const int64_t mhd = config_calls_back (&driver->server.config)
                       ? timeout_beside_mhd (driver) : timeout_of_mhd (driver);
 
@@ -78,5 +80,6 @@ pump_timeout (struct pymhd_driver *driver,
     return 0;
   limit_ms = timeout_sooner (limit_ms, timeout_sooner (clients, mhd));
   limit_ms = timeout_sooner (limit_ms, timeout_sooner (sessions, closing));
+  limit_ms = timeout_sooner (limit_ms, accepting);
   return (int) (limit_ms < INT_MAX ? limit_ms : INT_MAX);
 }

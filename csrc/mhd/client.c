@@ -25,6 +25,7 @@
 #include "mhd/accept.h"
 #include "mhd/client_state.h"
 #include "mhd/config.h"
+#include "mhd/listeners.h"
 #include "mhd/runs.h"
 #include "mhd/server.h"
 #include "transport/handshake.h"
@@ -293,6 +294,7 @@ client_notify (void *cls,
   {
     const unsigned int before = atomic_fetch_add (&server->counts.connections, 1);
 
+    listeners_begun (server);
     if (server->config.connection_limit == before + 1)
       client_say_limit (server);
     *socket_context = client_begin (server, connection);
@@ -308,6 +310,7 @@ client_notify (void *cls,
   if (! config_calls_back (&server->config))
     runs_again (&server->runs, 1);
   atomic_fetch_sub (&server->counts.connections, 1);
+  listeners_have_room (server);
 }
 
 
@@ -436,7 +439,8 @@ clients_leave (struct server *server)
   const int64_t begun = monotonic_ms ();
   int64_t now = begun;
 
-  while ( (0 != atomic_load (&server->counts.connections)) &&
+  while ( ( (0 != atomic_load (&server->counts.connections)) ||
+            (0 != atomic_load (&server->listeners.pending)) ) &&
           (now < begun + GONE_MS) )
   {
     client_shut_all (server, now < begun + LEAVE_MS ? SHUT_RD : SHUT_RDWR);

@@ -21,6 +21,7 @@
 #include "mhd/batch.h"
 #include "mhd/client.h"
 #include "mhd/config.h"
+#include "mhd/listeners.h"
 #include "mhd/log_mhd.h"
 #include "mhd/runs.h"
 #include "transport/handshake.h"
@@ -40,7 +41,8 @@ struct server
   struct life life;
   struct counts counts;
   struct said said;
-  struct listening listening;
+  struct listening listening;   /* on one socket, */
+  struct listeners listeners;   /* or on several */
   struct clients clients;
   struct handshakes handshakes;
   struct poller poller;         /* what the pump waits for */

@@ -74,8 +74,7 @@ def _supervise(options: argparse.Namespace) -> int:
     _threads(options.threads)
     if bool(options.cert) != bool(options.key):
         raise ValueError("--cert and --key go together")
-    with reserve(options.host, options.port) as reserved:
-        port = reserved.getsockname()[1]
+    with reserve(options.host, options.port) as port:
         command = [
             *(sys.executable, *["-P"] * sys.flags.safe_path, "-m", "pymhd", "serve"),
             *(options.target, "--host", options.host, "--port", str(port)),

@@ -42,9 +42,9 @@ _ABORT_SECONDS = 1.0
 
 
 class Settings(NamedTuple):
-    """What csrc is told, in its units; a listening descriptor that it duplicates."""
+    """What csrc is told, in its units; listening descriptors that it duplicates."""
 
-    listen_fd: int
+    listen_fds: list[int]
     flags: int
     pool: int
     connections: int
@@ -117,7 +117,9 @@ class Driver:
         fields = self._settings._asdict()
         # libmicrohttpd may look at these as long as it runs, so they are kept.
         self._strings = _strings(fields.pop("tls"))
-        c_settings = ffi.new("struct pymhd_settings *", fields | self._strings)
+        fds = ffi.new("int[]", fields.pop("listen_fds"))
+        listen = {"listen_fds": fds, "listen_count": len(fds)}
+        c_settings = ffi.new("struct pymhd_settings *", fields | listen | self._strings)
         if error := lib.pymhd_driver_start(self._ptr, c_settings):
             reason = to_str(lib.pymhd_driver_reason(self._ptr))
             raise StartError(error, f"libmicrohttpd: {reason or os.strerror(error)}")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Where a daemon listens.
 
-The socket is made here, not by libmicrohttpd, so that an address means the same in
+The sockets are made here, not by libmicrohttpd, so that an address means the same in
 every mode, and what went wrong has its errno.
 """
 
@@ -10,9 +10,11 @@ import errno
 import os
 import socket
 import stat
+from collections.abc import Iterator
 from typing import final
 
 from pymhd._engine.start_errors import start_error, start_error_of_path
+from pymhd._engine.tcp import bind_all, listen_all
 from pymhd.errors import StartError, StateError
 
 __all__ = ["Endpoint", "reserve"]
@@ -88,36 +90,37 @@ class Endpoint:
         self._unix = None if unix is None else _check_path(unix)
         self._sock = sock
         self._scheme = scheme
-        # At most one socket. Several threads may close it: pop() gives it to one.
+        # Several threads may close them: pop() gives each to one.
         self._listening: list[socket.socket] = []
         self._address: tuple[str, int] | str | None = None
         self._path = ""  # of our UNIX socket, absolute, if it is a file
         self._inode: tuple[int, int] | None = None
 
-    def listen(self) -> socket.socket:
-        """Return a listening socket, not blocking; :meth:`close` closes it.
+    def listen(self) -> list[socket.socket]:
+        """Return listening sockets, not blocking; :meth:`close` closes them.
 
         Raises:
-            StartError: It could not be had.
+            StartError: They could not be had.
         """
         if self._sock is not None:
-            listening = _adopt(self._sock)
+            sockets = [_adopt(self._sock)]
         else:
             try:
-                listening = self._open()
+                sockets = self._open()
             except (OSError, UnicodeError) as error:
                 if self._unix is not None:
                     raise start_error_of_path(error, self._unix) from error
                 raise start_error(error, self._host, self._port) from error
-        self._listening.append(listening)
-        listening.setblocking(False)
-        self._note_address(listening)
-        return listening
+        self._listening += sockets
+        for listening in sockets:
+            listening.setblocking(False)
+        self._note_address(sockets[0])
+        return sockets
 
-    def _open(self) -> socket.socket:
+    def _open(self) -> list[socket.socket]:
         if self._unix is not None:
-            return _listen_unix(self._unix)
-        return _listen_tcp(self._host, self._port, self._reuse_port)
+            return [_listen_unix(self._unix)]
+        return listen_all(self._host, self._port, self._reuse_port)
 
     def _note_address(self, listening: socket.socket) -> None:
         if listening.family != socket.AF_UNIX:
@@ -165,17 +168,16 @@ class Endpoint:
 
     def end(self) -> None:
         """End the listening; of a socket that was given only our part in it."""
-        listening = self._take()
-        if listening is not None and self._sock is None:
-            # A driver that is stuck keeps a duplicate: shutdown() ends that one, too,
-            # so that no client waits in its backlog.
-            with contextlib.suppress(OSError):
-                listening.shutdown(socket.SHUT_RDWR)
-        if listening is not None:
+        while (listening := self._take()) is not None:
+            if self._sock is None:
+                # A driver that is stuck keeps a duplicate: shutdown() ends that one,
+                # too, so that no client waits in its backlog.
+                with contextlib.suppress(OSError):
+                    listening.shutdown(socket.SHUT_RDWR)
             listening.close()
 
     def _take(self) -> socket.socket | None:
-        """Return the socket to who asks first: quiesce() and stop() may meet here."""
+        """Return a socket to who asks first: quiesce() and stop() may meet here."""
         with contextlib.suppress(IndexError):
             return self._listening.pop()
         return None
@@ -194,8 +196,8 @@ class Endpoint:
         self._inode = None
 
     def forget(self) -> None:
-        """Leave all but our descriptor alone: in a fork's child it is the parent's."""
-        if (listening := self._take()) is not None:
+        """Leave all but our descriptors alone: in a fork's child it is the parent's."""
+        while (listening := self._take()) is not None:
             listening.close()
         self._inode = None
 
@@ -221,8 +223,12 @@ def _adopt(sock: "socket.socket | int") -> socket.socket:
     return own
 
 
-def reserve(host: str, port: int) -> socket.socket:
+@contextlib.contextmanager
+def reserve(host: str, port: int) -> Iterator[int]:
     """Bind a port without listening, for daemons with ``reuse_port`` to listen on.
+
+    Yields:
+        The port, which is ours meanwhile.
 
     Raises:
         TypeError, ValueError: An argument cannot be used.
@@ -230,45 +236,17 @@ def reserve(host: str, port: int) -> socket.socket:
     """
     _check_host(host)
     _check_port(port)
-    try:
-        if port:  # alone first: nobody must get half of somebody else's connections
-            _bind_tcp(host, port, reuse_port=False).close()
-        return _bind_tcp(host, port, reuse_port=True)
-    except (OSError, UnicodeError) as error:
-        raise start_error(error, host, port) from error
-
-
-def _listen_tcp(host: str | None, port: int, reuse_port: bool) -> socket.socket:
-    sock = _bind_tcp(host, port, reuse_port)
-    try:
-        sock.listen(_BACKLOG)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _bind_tcp(host: str | None, port: int, reuse_port: bool) -> socket.socket:
-    dual = host is None and socket.has_dualstack_ipv6()
-    family, _, _, _, address = socket.getaddrinfo(
-        "::" if dual else host,
-        port,
-        family=socket.AF_INET if host is None and not dual else socket.AF_UNSPEC,
-        type=socket.SOCK_STREAM,
-        flags=socket.AI_PASSIVE,
-    )[0]
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if reuse_port:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if dual:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        sock.bind(address)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+    with contextlib.ExitStack() as stack:
+        try:
+            if port:  # alone first: nobody must get half of another's connections
+                for sock in bind_all(host, port, reuse_port=False):
+                    sock.close()
+            sockets = bind_all(host, port, reuse_port=True)
+        except (OSError, UnicodeError) as error:
+            raise start_error(error, host, port) from error
+        for sock in sockets:
+            stack.enter_context(sock)
+        yield sockets[0].getsockname()[1]
 
 
 def _listen_unix(path: str) -> socket.socket:

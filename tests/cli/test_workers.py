@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import addresses
 import pytest
 import secure
 from live import TIMEOUT, Serve, assert_echoes, eventually, read_head, upgrade_request
@@ -51,7 +52,9 @@ class Served:
         self.announced = process.stdout.readline()
         if not self.announced:
             pytest.fail(process.stderr.read())
-        found = re.search(r"https?://127\.0\.0\.1:(\d+) ", self.announced)
+        found = re.search(
+            r"https?://(?:127\.0\.0\.1|several\.test):(\d+) ", self.announced
+        )
         assert found, self.announced
         self.port = int(found[1])
 
@@ -117,6 +120,21 @@ def running(workers: int = 2, *options: str) -> Iterator[Served]:
         finally:
             watchdog.cancel()
             process.kill()
+
+
+def test_workers_share_a_port_on_every_address_of_their_host(
+    app: Path, tmp_path: Path
+) -> None:
+    """Which is free on all of them."""
+    support = Path(addresses.__file__).parent
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import sys; sys.path.append({str(support)!r})\n"
+        "import addresses; known = addresses.resolved(); known.__enter__()\n"
+    )
+    with running(2, "--host", addresses.NAME) as served:
+        for address in addresses.ADDRESSES:
+            with addresses.connect_at(address, served.port) as sock:
+                assert int(get(sock)) in served.children()
 
 
 def refused(target: str, *options: str) -> str:

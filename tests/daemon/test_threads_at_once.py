@@ -59,7 +59,7 @@ def test_only_one_thread_closes_what_listens() -> None:
 
     entered, go = threading.Semaphore(0), threading.Event()
     endpoint = Endpoint("127.0.0.1", 0, None, None)
-    fd = endpoint.listen().detach()
+    fd = endpoint.listen()[0].detach()
     slow = Slow(fileno=fd)
     endpoint._listening[:] = [slow]
     first = threading.Thread(target=endpoint.end)

@@ -481,8 +481,8 @@ start (unsigned int flags,
   for (i = 0; i < count; i++)
   {
     const struct pymhd_settings settings = {
-      .listen_fd = dup (sock), .flags = flags, .pool = pool, .connections = 500,
-      .timeout_seconds = 5, .memory = 32768, .body = 1000,
+      .listen_fds = &sock, .listen_count = 1, .flags = flags, .pool = pool,
+      .connections = 500, .timeout_seconds = 5, .memory = 32768, .body = 1000,
       .output = 1 << 20, .close_ms = 100, .quota = &quota,
     };
 
