@@ -47,8 +47,7 @@ def being_stopped(daemon: pymhd.Daemon) -> Iterator[threading.Thread]:
 def is_asked(daemon: pymhd.Daemon) -> bool:
     """Tell whether the header of a request has come."""
     return any(
-        pymhd.lib.pymhd_driver_requests(driver._ptr)
-        for driver in daemon._drivers
+        pymhd.lib.pymhd_driver_requests(driver._ptr) for driver in daemon._drivers
     )
 
 
