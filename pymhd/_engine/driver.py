@@ -92,6 +92,7 @@ class Driver:
         self.dispatcher = dispatcher
         self._settings = settings
         self._failed = failed
+        self._process = os.getpid()
         # The structure lives as long as this object, so a call with it is always safe.
         try:
             self._ptr = made(lib.pymhd_driver_new, id(self), free=lib.pymhd_driver_free)
@@ -141,20 +142,20 @@ class Driver:
         self.hub.forked()
 
     def _run(self) -> None:
-        process = os.getpid()
-        if not self._end.take():
-            return  # the daemon's start has been given up
         failed = self._failed
         try:
+            if not self._end.take():
+                return  # the daemon's start has been given up
             self.hub.enter()
             self._drive()
         except BaseException as error:
             failed(error)
         try:
-            self._stop()
+            if self._end.take():  # once more, if that is what has failed
+                self._stop()
         except BaseException as error:
             failed(error)
-        end_in_child(process)
+        end_in_child(self._process)
 
     def _stop(self) -> None:
         """Release everything, whatever fails; once more does no harm."""

@@ -116,7 +116,10 @@ class External(Pump):
         """Do without what was under way when an exception has struck in here."""
         if isinstance(error, Exception) and not is_of_a_signal(error):
             self._failed(error)
-            self._stop()
+            try:
+                self._refuse(lib.pymhd_pump_batch(self._ptr))
+            finally:
+                self._stop()
         else:  # raised by a signal handler, which may run between any two instructions
             self._refuse(lib.pymhd_pump_batch(self._ptr))
             self.hub.abort_all()

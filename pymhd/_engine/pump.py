@@ -35,8 +35,12 @@ class Pump(Driver):
     name = "pymhd-pump"
 
     def _drive(self) -> None:
-        self._begin()
-        self._go_on()
+        try:
+            self._begin()
+            self._go_on()
+        except BaseException:
+            self._refuse(lib.pymhd_pump_batch(self._ptr))
+            raise
 
     def _begin(self) -> None:
         self._waiting = Waiting()
@@ -126,8 +130,10 @@ class Pump(Driver):
         self._waiting.requests.pop(token, None)
 
     def _refuse(self, batch: "Batch") -> None:
-        """Forget what came too late to be dealt with."""
-        for number in range(batch.count):
+        """Close what has been upgraded and was not dealt with: it is too late."""
+        for number in range(batch.count if batch else 0):
             event = cast("Event", batch.events[number])
-            if event.kind == lib.PYMHD_EVENT_UPGRADED:
+            is_new = self.dispatcher.is_switching(event.request)
+            if is_new and event.kind == lib.PYMHD_EVENT_UPGRADED:
                 self.dispatcher.refuse(event.session, event.fd)
+                self.dispatcher.abandoned(event.request)

@@ -68,6 +68,9 @@ class Output:
         # Any thread appends both in one operation; the hub's thread takes them.
         self.out: list[Any] = []
         self.collected = 0  # bytes in it, roughly
+        # What has been taken from it is being given to C. A signal handler or a
+        # finalizer that writes meanwhile has its bytes sent behind that.
+        self.flushing = False
         # Bytes that may wait for one peer. csrc checks the same limit for what it
         # keeps.
         self.output_limit = output_limit or math.inf
@@ -85,27 +88,48 @@ class Output:
 
     def flush(self) -> None:
         """Carry out what has been asked for."""
-        out = self.out
-        while count := len(out):
-            targets, parts = out[:count:2], out[1:count:2]
-            del out[:count]
-            self.collected = 0
-            if count == 2:
-                self._carry_out(targets[0], parts[0])
-            else:
-                self._carry_all_out(targets, parts)
+        while self.out and not self.flushing:
+            self.flushing = True
+            try:
+                self._take_out()
+            finally:
+                self.flushing = False
             # Protocols are told last, since they may write, which comes behind all
             # this.
             if self._crossed:
-                self.tell_crossed(0)
+                self._tell_crossed()
+
+    def _take_out(self) -> None:
+        out = self.out
+        count = len(out)
+        targets, parts = out[:count:2], out[1:count:2]
+        del out[:count]
+        self.collected = 0
+        if count == 2:
+            self._carry_out(targets[0], parts[0])
+        else:
+            self._carry_all_out(targets, parts)
+
+    def send(self, transport: Transport, data: bytes) -> None:
+        """Send at once what is large, where nothing waits in the list before it."""
+        self.flushing = True
+        try:
+            self._send(transport, data)
+        finally:
+            self.flushing = False
+        if self._crossed:
+            self._tell_crossed()
+
+    def _send(self, transport: Transport, data: bytes) -> None:
+        connection = transport._connection
+        self.note(lib.pymhd_hub_send(self.pointer, connection, data, len(data)))
 
     def _carry_out(self, target: Any, data: bytes) -> None:
-        connection = target._connection
-        if connection == _ORDER:
+        if target._connection == _ORDER:
             target.run()
         else:
             target._queued = 0
-            self.note(lib.pymhd_hub_send(self.pointer, connection, data, len(data)))
+            self._send(target, data)
 
     def _carry_all_out(self, targets: list[Any], parts: list[bytes]) -> None:
         connections = [target._connection for target in targets]
@@ -128,9 +152,8 @@ class Output:
                 if transport is not None:
                     self._crossed.append(transport)
 
-    def tell_crossed(self, crossed: int) -> None:
-        """Tell those of whom note() knows, and the first of the batch's list."""
-        self.note(crossed)
+    def _tell_crossed(self) -> None:
+        """Tell those of whom note() knows."""
         while self._crossed:
             self.call(self._crossed.popleft(), "pause_writing")
 
@@ -172,7 +195,7 @@ class Output:
         if self.asleep:
             self.asleep = False
             lib.pymhd_pump_wake(self._driver)
-        elif threading.get_ident() == self.thread:
+        elif threading.get_ident() == self.thread and not self.flushing:
             self.flush()
         elif transport is not None and self.collected > self.output_limit:
             self.check(transport)

@@ -33,7 +33,6 @@ __all__ = ["Transport", "broadcast"]
 GONE = -1
 _LIMITS = (HIGH_WATER, LOW_WATER)
 _WARN_AT = 5
-_send = lib.pymhd_hub_send
 
 
 class Carrier(typing.Protocol):
@@ -43,6 +42,7 @@ class Carrier(typing.Protocol):
     out: list[Any]
     collected: int
     asleep: bool
+    flushing: bool
     thread: int
 
     def order(self, run: Callable[[], None]) -> None:
@@ -60,8 +60,8 @@ class Carrier(typing.Protocol):
     def note(self, crossed: int) -> None:
         """Remember who is above the high water mark."""
 
-    def tell_crossed(self, crossed: int) -> None:
-        """Tell those of whom note() knows."""
+    def send(self, transport: "Transport", data: bytes) -> None:
+        """Send at once what is large, where nothing waits in the list before it."""
 
     def turn(self, transport: "Transport") -> None:
         """Have what comes go where it belongs now."""
@@ -190,9 +190,9 @@ class Transport:
             data = self._checked(data)
         hub = self._hub
         size = len(data)
-        if size >= COLLECTED and not hub.out and get_ident() == hub.thread:
-            if _send(hub.pointer, self._connection, data, size):
-                hub.tell_crossed(1)
+        at_once = size >= COLLECTED and not hub.out and not hub.flushing
+        if at_once and get_ident() == hub.thread:
+            hub.send(self, data)
         elif size:
             hub.out.extend((self, data))
             self._queued += size

@@ -260,3 +260,60 @@ def test_a_log_thread_that_fails_says_so_and_daemons_go_on() -> None:
     assert (status, errors) == (0, "")
     assert out.count("MemoryError: injected") == 3
     assert out.endswith("end\n")
+
+
+AT_AN_UPGRADE = """
+logging.getLogger("pymhd").addHandler(logging.NullHandler())
+gc.collect()
+before = os.listdir("/proc/self/fd")
+daemon = pymhd.Daemon(lambda request: switch, **in_mode({mode!r}))
+daemon.start()
+
+def broken(self, *args):
+    raise MemoryError("injected")
+
+pymhd._engine.pump.Pump._happened = broken
+with connect(daemon) as sock:
+    sock.sendall(upgrade_request())
+    while daemon.is_running:
+        if "external" in {mode!r}:
+            with contextlib.suppress(MemoryError):
+                daemon.run(1)
+    read_to_end(sock)
+daemon.stop()
+assert os.listdir("/proc/self/fd") == before
+assert pymhd.lib.pymhd_sessions_live() == 0
+print("all closed")
+"""
+
+
+@pytest.mark.parametrize("mode", ["1", "3", "external", "external select"])
+def test_a_connection_that_was_just_upgraded_is_closed_when_a_thread_fails(
+    mode: Mode,
+) -> None:
+    """Its descriptor is on its way to the callable then, and nobody's."""
+    code = AT_AN_UPGRADE.format(mode=mode)
+    assert run_program(code, []) == (0, "all closed\n", "")
+
+
+def test_a_thread_that_fails_at_its_very_beginning_fails_the_daemon() -> None:
+    """Before it knows that its start was not given up."""
+    code = """
+        logging.getLogger("pymhd").addHandler(logging.NullHandler())
+        real, raised = pymhd._engine.latch.Claim.take, []
+        def take(self):
+            if "pymhd-pump" in threading.current_thread().name and not raised:
+                raised.append(True)
+                raise MemoryError("injected")
+            return real(self)
+        pymhd._engine.latch.Claim.take = take
+        daemon = pymhd.Daemon(both)
+        daemon.start()
+        try:
+            daemon.wait()
+        except pymhd.DaemonError:
+            print("failed")
+        daemon.stop()
+        assert not pymhd._engine.running._drivers
+    """
+    assert run_program(code, []) == (0, "failed\n", "")
