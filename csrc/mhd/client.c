@@ -418,15 +418,24 @@ client_address (struct MHD_Connection *connection)
 }
 
 
+/* stop(), on the driver's thread, no lock.  What has come and has not been read is
+   thrown away: it would be one more request that nobody wants to have answered. */
 static void
 client_shut_all (struct server *server,
                  int how)
 {
+  char scratch[16384];
   struct client *client;
 
   (void) pthread_mutex_lock (&server->clients.lock);
   for (client = server->clients.first; NULL != client; client = client->next)
+  {
+    if (client->upgraded)
+      continue;
     (void) shutdown (client->fd, how);
+    /* Over TCP nothing is copied. */
+    (void) recv (client->fd, scratch, sizeof (scratch), MSG_DONTWAIT | MSG_TRUNC);
+  }
   (void) pthread_mutex_unlock (&server->clients.lock);
 }
 
