@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lengths that are none, before 1.0: libmicrohttpd refuses them before it asks us.
- * 0.9.72 closes without a word, and 0.9.75 sends its answer's header twice.  Before
- * that, each logs a line; so that is when we answer.
+ * Requests that libmicrohttpd before 1.0 refuses before it asks us, and badly: 0.9.72
+ * closes without a word, and 0.9.75 sends the header of its answer to a length that is
+ * none twice.  Before that, each logs a line; so that is when we answer.
  *
- * On the driver's thread; Python does not run.  The line does not say whose length it
- * is, so the requests that wait for their headers are in a list: one of the daemon
- * where the pump drives, else one of each thread.
+ * On the driver's thread; Python does not run.  The line does not say whose request it
+ * is, so those are in a list that wait for lines of theirs, in the header or between
+ * chunks: one of the daemon where the pump drives, else one of each thread.
  */
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "http/early.h"
 #include "http/request.h"
-#include "http/response.h"
+#include "mhd/client_state.h"
 #include "mhd/config.h"
 #include "mhd/log_mhd.h"
 #include "mhd/server.h"
 #include "transport/tls.h"
+
+#define MALFORMED "400 Bad Request"
 
 static _Thread_local struct request *begun;
 
@@ -40,6 +41,7 @@ early_begin (struct request *request,
   if ('0' != MHD_get_version ()[0])
     return;
   request->early = connection;
+  request->previous_begun = NULL;
   request->next_begun = *list;
   if (NULL != *list)
     (*list)->previous_begun = request;
@@ -65,35 +67,38 @@ early_end (struct request *request)
 }
 
 
-void
-early_say (const struct requests *requests,
+bool
+early_say (struct request *request,
            struct MHD_Connection *connection,
-           enum refusal refusal)
+           const char *status)
 {
-  const union MHD_ConnectionInfo *const info
-    = MHD_get_connection_info (connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-  const char *const body = response_canned_body (refusal);
-  char text[256];
-  int size;
+  struct server *const server = request->requests->server;
 
-  if (NULL == info)
-    return;
-  size = snprintf (text, sizeof (text),
-                   "HTTP/1.1 %.*s\r\nConnection: close\r\n"
-                   "Content-Type: text/plain; charset=utf-8\r\n"
-                   "Content-Length: %zu\r\n\r\n%s",
-                   (int) strcspn (body, "\n"), body, strlen (body), body);
-  if (requests->server->config.tls)
-    tls_say_last (connection, text, (size_t) size);
-  else
-    (void) send (info->connect_fd, text, (size_t) size,
-                 MSG_DONTWAIT | MSG_NOSIGNAL);
-  (void) shutdown (info->connect_fd, SHUT_RDWR);
+  if (! client_enters (server, request->client, OURS))
+    return false;
+  farewell (server, request->client->fd, connection, status);
+  request->client->lingers = true;
+  return true;
 }
 
 
-/* How libmicrohttpd will refuse the length; REFUSALS if it will not. */
-static enum refusal
+/* Whatever libmicrohttpd sends after it nobody gets. */
+static void
+early_say_last (struct request *request,
+                const char *status)
+{
+  struct MHD_Connection *const connection = request->early;
+
+  if (! early_say (request, connection, status))
+    return;
+  if (request->requests->server->config.tls)
+    tls_say_bye (connection);
+  (void) shutdown (request->client->fd, SHUT_WR);
+}
+
+
+/* How libmicrohttpd will refuse the length; NULL if it will not. */
+static const char *
 early_judge_length (struct MHD_Connection *connection)
 {
   const char *const length
@@ -105,22 +110,50 @@ early_judge_length (struct MHD_Connection *connection)
   if ( (NULL == length) ||
        (NULL != MHD_lookup_connection_value (connection, MHD_HEADER_KIND,
                                              MHD_HTTP_HEADER_TRANSFER_ENCODING)) )
-    return REFUSALS;
+    return NULL;
   if (strlen (length) != strspn (length, "0123456789"))
-    return BAD_REQUEST;
+    return MALFORMED;
   for (i = 0; '\0' != length[i]; i++)
   {
     const uint64_t digit = (uint64_t) (length[i] - '0');
 
     if (number > (UINT64_MAX - digit) / 10)
-      return TOO_LARGE;
+      return "413 Content Too Large";
     number = 10 * number + digit;
   }
-  return 0 == i ? BAD_REQUEST : REFUSALS;
+  return 0 == i ? MALFORMED : NULL;
 }
 
 
-/* Any thread, any lock of libmicrohttpd's: but for this line, which it logs with none,
+static void
+early_refuse_lengths (struct requests *requests)
+{
+  struct request *request;
+
+  for (request = *early_list (requests); NULL != request; request = request->next_begun)
+  {
+    const char *const status = early_judge_length (request->early);
+
+    if (NULL != status)
+      early_say_last (request, status);
+  }
+}
+
+
+/* Nothing tells a malformed line from those which are right.  So it is answered if
+   there is no other request whose line it could be. */
+static void
+early_refuse_lines (struct requests *requests)
+{
+  struct request *const request = *early_list (requests);
+
+  if ( (NULL != request) &&
+       (NULL == request->next_begun) )
+    (void) early_say (request, request->early, MALFORMED);
+}
+
+
+/* Any thread, any lock of libmicrohttpd's: but for these lines, which it logs with none,
    on the thread of the connection. */
 void
 early_log (void *cls,
@@ -128,16 +161,10 @@ early_log (void *cls,
            va_list arguments)
 {
   struct requests *const requests = cls;
-  struct request *request;
 
   log_mhd (requests->server, format, arguments);
-  if (NULL == strstr (format, MHD_HTTP_HEADER_CONTENT_LENGTH))
-    return;
-  for (request = *early_list (requests); NULL != request; request = request->next_begun)
-  {
-    const enum refusal refusal = early_judge_length (request->early);
-
-    if (REFUSALS != refusal)
-      early_say (requests, request->early, refusal);
-  }
+  if (NULL != strstr (format, MHD_HTTP_HEADER_CONTENT_LENGTH))
+    early_refuse_lengths (requests);
+  else if (NULL != strstr (format, "Received malformed "))
+    early_refuse_lines (requests);
 }

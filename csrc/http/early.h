@@ -5,29 +5,27 @@
 #pragma once
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <microhttpd.h>
-
-#include "http/response.h"
 
 struct request;
 struct requests;
 
-/* The URI callback: its header has yet to come. */
+/* The driver: lines of its header, or between its chunks, have yet to come. */
 void
 early_begin (struct request *request,
              struct MHD_Connection *connection);
 
-/* The access handler, or the request's end: libmicrohttpd has asked us, or never
-   will. */
+/* The same: no more of them. */
 void
 early_end (struct request *request);
 
-/* Sends one of our short answers past libmicrohttpd, which may send nothing after
-   it. */
-void
-early_say (const struct requests *requests,
+/* Sends a short answer past libmicrohttpd, which is to close the connection and to send
+   nothing more.  False if the client has been told something else. */
+bool
+early_say (struct request *request,
            struct MHD_Connection *connection,
-           enum refusal refusal);
+           const char *status);
 
 /* MHD_LogCallback */
 void

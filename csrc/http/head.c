@@ -74,82 +74,6 @@ head_without_trailing_blank (struct span value)
 }
 
 
-/* --- where the lines lie ---
-
-   Releases before 1.0 end a name or a value at a NUL and hide what follows, take
-   an LF or even a CR for the end of a line, glue a folded line to whatever is
-   near, and end the header at a line that begins with a NUL or a colon.  But the
-   lines remain where they were received, with a NUL over each colon and over
-   each byte that has ended a line.  So if every line begins where the one before
-   ends in CRLF, nothing was hidden, up to the length of the whole.  Later
-   releases refuse all that, and use the end of the header's memory again. */
-
-
-static bool
-head_has_layout (void)
-{
-  return '0' == MHD_get_version ()[0];
-}
-
-
-/* A line ends at END, where libmicrohttpd has put NULs over CR and LF. */
-static void
-head_end_line (struct layout *layout,
-               const char *end)
-{
-  if ( ('\0' != end[0]) ||
-       ('\0' != end[1]) )
-    layout->is_broken = true;
-  layout->next = end + 2;
-}
-
-
-/* Only where the line begins at the right place do the bytes behind it exist. */
-static void
-head_lay_out (struct layout *layout,
-              struct span name,
-              struct span value)
-{
-  const char *at = name.at + name.size;
-
-  if ( (! head_has_layout ()) ||
-       (layout->is_broken) )
-    return;
-  layout->is_broken = (layout->next != name.at) || ('\0' != *at);
-  if (layout->is_broken)
-    return;
-  do
-    at++;
-  while ( (' ' == *at) || ('\t' == *at) );
-  layout->is_broken = at != value.at;
-  if (! layout->is_broken)
-    head_end_line (layout, value.at + value.size);
-}
-
-
-/* The last line is an empty one.  0.9.72 tells only that line's length, below zero:
-   there the body has to begin behind it.  Others tell that of the whole header. */
-static void
-head_end_layout (struct layout *layout,
-                 struct MHD_Connection *connection,
-                 const char *begin)
-{
-  const union MHD_ConnectionInfo *const info
-    = MHD_get_connection_info (connection,
-                               MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-
-  if ( (! head_has_layout ()) ||
-       (layout->is_broken) ||
-       (NULL == info) )
-    return;
-  head_end_line (layout, layout->next);
-  if ((size_t) -2 == info->header_size)
-    layout->body = layout->next;
-  else if ((size_t) (layout->next - begin) != info->header_size)
-    layout->is_broken = true;
-}
-
-
 /* --- what the fields say --- */
 
 
@@ -210,7 +134,7 @@ head_on_field (void *cls,
   struct span line = head_without_trailing_blank (value);
 
   (void) kind;
-  head_lay_out (&head->layout, name, value);
+  layout_add (&head->layout, name, value);
   head_learn (head, name, value);
   if ( (! rules_token (name)) ||
        (! rules_value (value)) )
@@ -256,7 +180,7 @@ head_write_first_lines (struct head *head,
 static void
 head_close_behind_chunks (struct MHD_Connection *connection)
 {
-  if (head_has_layout ())
+  if (layout_is_known ())
     (void) MHD_set_connection_value (connection,
                                      MHD_HEADER_KIND,
                                      MHD_HTTP_HEADER_CONNECTION,
@@ -284,14 +208,15 @@ head_read (struct head *head,
   head->target_is_malformed = ! target_parse (head->target,
                                               head_is (head->method, "OPTIONS"),
                                               &head->authority);
-  if (head_has_layout ())
-    head_end_line (&head->layout, head->version.at + head->version.size);
+  if ( (layout_is_known ()) &&
+       (0 != head->version.size) )
+    layout_end_line (&head->layout, head->version.at + head->version.size);
   walk.failed = ! head_write_first_lines (head, connection);
   (void) MHD_get_connection_values_n (connection,
                                       MHD_HEADER_KIND,
                                       &head_on_field,
                                       &walk);
-  head_end_layout (&head->layout, connection, method);
+  layout_end (&head->layout, connection, method);
   if (0 != head->codings)
     head_close_behind_chunks (connection);
   /* It may lie elsewhere by now. */
@@ -320,7 +245,7 @@ head_on_trailer (void *cls,
   (void) kind;
   if (NULL == head->layout.next)
     head->layout.next = name_at;
-  head_lay_out (&head->layout, name, value);
+  layout_add (&head->layout, name, value);
   if ( (! rules_token (name)) ||
        (! rules_value (value)) )
     head->field_is_malformed = true;

@@ -21,6 +21,14 @@ struct span
   size_t size;
 };
 
+/* Where its lines lie. */
+struct layout
+{
+  const char *next;             /* where the next line is to begin */
+  const char *body;             /* where the body is to begin, if that is unsure */
+  bool is_broken;               /* a line did not, or does not end in CRLF */
+};
+
 /* What head.c has read, for the rules of head_rules.c. */
 struct head
 {
@@ -38,12 +46,7 @@ struct head
   bool target_is_malformed;
   bool field_is_malformed;
   bool coding_is_unknown;       /* the body's end cannot be found */
-  struct layout
-  {
-    const char *next;           /* where the next line is to begin */
-    const char *body;           /* where the body is to begin, if that is unsure */
-    bool is_broken;             /* a line did not, or does not end in CRLF */
-  } layout;
+  struct layout layout;
 };
 
 /* --- head.c --- */
@@ -62,6 +65,29 @@ head_read (struct head *head,
 /* The same for the trailer of a body in chunks: BAD_REQUEST or REFUSALS. */
 enum refusal
 head_read_trailer (struct MHD_Connection *connection);
+
+/* --- layout.c --- */
+
+/* Whether this release leaves the lines where they were received. */
+bool
+layout_is_known (void);
+
+/* A line ends at END, where libmicrohttpd has put NULs over CR and LF. */
+void
+layout_end_line (struct layout *layout,
+                 const char *end);
+
+/* A field, in the order in which they were received. */
+void
+layout_add (struct layout *layout,
+            struct span name,
+            struct span value);
+
+/* The header, which begins with the method at BEGIN, ends with an empty line. */
+void
+layout_end (struct layout *layout,
+            struct MHD_Connection *connection,
+            const char *begin);
 
 /* --- head_rules.c --- */
 

@@ -104,6 +104,28 @@ request_take_for_1_1 (const char *version)
 }
 
 
+/* Where libmicrohttpd takes no response, as in the middle of a body, or says it badly. */
+static enum MHD_Result
+request_refuse_now (struct request *request,
+                    struct MHD_Connection *connection,
+                    const char *status)
+{
+  (void) early_say (request, connection, status);
+  return MHD_NO;
+}
+
+
+static enum MHD_Result
+request_await_body (struct request *request,
+                    struct MHD_Connection *connection)
+{
+  if (request->in_chunks)
+    early_begin (request, connection);
+  return client_enters (request->requests->server, request->client, BODY)
+         ? MHD_YES : MHD_NO;
+}
+
+
 /* The first call: nothing of the body has been read.  A head that breaks a rule is
    answered at once: where its body ends nobody can tell. */
 static enum MHD_Result
@@ -123,12 +145,12 @@ request_receive_head (struct request *request,
   if (FAILED == request->refusal)
     return request_reply (request, connection);         /* there is no target */
   why = head_read (&head, request, connection, method, version);
+  /* 0.9.72 would send the response without its header, or without its length. */
   if (0 == head.version.size)
-  {
-    /* 0.9.72 would send the response without its header. */
-    early_say (requests, connection, BAD_REQUEST);
-    return MHD_NO;
-  }
+    return request_refuse_now (request, connection, "400 Bad Request");
+  if ( (NOT_IMPLEMENTED == why) &&
+       (layout_is_known ()) )
+    return request_refuse_now (request, connection, "501 Not Implemented");
   if ( (REFUSALS != why) && (FAILED != why) )
   {
     request_refuse (request, why);
@@ -150,7 +172,7 @@ request_receive_head (struct request *request,
        (0 != head.codings) )
   {
     if (REFUSALS == request->refusal)
-      return client_enters (requests->server, request->client, BODY) ? MHD_YES : MHD_NO;
+      return request_await_body (request, connection);
     request->client->lingers = true;
     return request_reply (request, connection);
   }
@@ -184,20 +206,6 @@ request_add_to_body (struct request *request,
 }
 
 
-/* In the middle of a body libmicrohttpd takes no response. */
-static enum MHD_Result
-request_refuse_body (struct request *request,
-                     struct MHD_Connection *connection,
-                     const char *status)
-{
-  if (! client_enters (request->requests->server, request->client, OURS))
-    return MHD_NO;
-  farewell (request->requests->server, request->client->fd, connection, status);
-  request->client->lingers = true;
-  return MHD_NO;
-}
-
-
 static enum MHD_Result
 request_receive_body (struct request *request,
                       struct MHD_Connection *connection,
@@ -205,12 +213,12 @@ request_receive_body (struct request *request,
                       size_t *size)
 {
   if (! request_begins_in_place (request, data))
-    return request_refuse_body (request, connection, "400 Bad Request");
+    return request_refuse_now (request, connection, "400 Bad Request");
   request->body_at = NULL;
   if (*size > request->requests->server->config.body_limit - request->body.size)
-    return request_refuse_body (request, connection, "413 Content Too Large");
+    return request_refuse_now (request, connection, "413 Content Too Large");
   if (! request_add_to_body (request, data, *size))
-    return request_refuse_body (request, connection, "500 Internal Server Error");
+    return request_refuse_now (request, connection, "500 Internal Server Error");
   atomic_store_explicit (&request->client->received, request->body.size,
                          memory_order_relaxed);
   *size = 0;
@@ -302,6 +310,7 @@ request_access (void *cls,
   if ( (RECEIVING == request->phase) &&
        (REFUSALS == request->refusal) )
   {
+    early_end (request);
     why = request->in_chunks ? head_read_trailer (connection) : REFUSALS;
     if (REFUSALS == why)
       why = request_ask (request);

@@ -51,7 +51,7 @@ struct request
   size_t target_size;
   const char *received_at;      /* the target, in libmicrohttpd's buffer */
   const char *body_at;          /* where its body has to begin; NULL: anywhere */
-  struct MHD_Connection *early; /* until its header is here; early.c's */
+  struct MHD_Connection *early; /* while its lines come; early.c's */
   struct request *next_begun;
   struct request *previous_begun;
   struct request *next;         /* of the daemon's gone or spare */
@@ -67,7 +67,7 @@ struct requests
   struct pymhd_response *refusal[REFUSALS];
   atomic_int_fast64_t next_token;       /* of requests that call back */
   /* The pump's: */
-  struct request *begun;        /* whose headers have yet to come */
+  struct request *begun;        /* whose lines have yet to come */
   struct slots asked;           /* requests that wait for Python's answer */
   struct request *gone;         /* ended, while events may point to their bodies */
   struct request *spare;        /* ended, for the next ones */

@@ -337,20 +337,6 @@ tls_release (struct tls *tls)
 
 
 void
-tls_say_last (struct MHD_Connection *connection,
-              const char *text,
-              size_t size)
-{
-  void *const session = tls_session_of (connection);
-
-  if (NULL == session)
-    return;
-  (void) gnutls_functions ()->record_send (session, text, size);
-  (void) gnutls_functions ()->bye (session, GNUTLS_SHUT_WRITING);
-}
-
-
-void
 tls_say (struct MHD_Connection *connection,
          const char *text,
          size_t size)
@@ -359,4 +345,14 @@ tls_say (struct MHD_Connection *connection,
 
   if (NULL != session)
     (void) gnutls_functions ()->record_send (session, text, size);
+}
+
+
+void
+tls_say_bye (struct MHD_Connection *connection)
+{
+  void *const session = tls_session_of (connection);
+
+  if (NULL != session)
+    (void) gnutls_functions ()->bye (session, GNUTLS_SHUT_WRITING);
 }

@@ -39,13 +39,6 @@ tls_describe (struct MHD_Connection *connection,
               char *text,
               size_t size);
 
-/* The driver: sends bytes past libmicrohttpd, which has sent nothing of its own
-   response yet, then close_notify. */
-void
-tls_say_last (struct MHD_Connection *connection,
-              const char *text,
-              size_t size);
-
 /* Inside the upgrade handler: from now on libmicrohttpd neither reads nor
    writes the connection.  False if it has no TLS. */
 bool
@@ -107,3 +100,7 @@ void
 tls_say (struct MHD_Connection *connection,
          const char *text,
          size_t size);
+
+/* The same: close_notify, behind which libmicrohttpd can send nothing. */
+void
+tls_say_bye (struct MHD_Connection *connection);

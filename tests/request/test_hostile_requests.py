@@ -32,6 +32,8 @@ def problem(case: Case, received: bytes, seen: Seen) -> str | None:
             return f"no answer, but {received!r}"
     elif statuses[0] not in case.statuses or len(statuses) != expected:
         return f"statuses {statuses}, not {case.statuses}"
+    elif statuses[0] != 200 and b"\r\ncontent-length: " not in received.lower():
+        return f"its length is not told: {received!r}"
     if len(seen) != reached:
         return f"a handler saw {seen}"
     return None
