@@ -242,13 +242,6 @@ response_drain (void)
 }
 
 
-const char *
-response_canned_body (enum refusal which)
-{
-  return refusals[which].body;
-}
-
-
 struct pymhd_response *
 response_canned (enum refusal which)
 {

@@ -23,10 +23,6 @@ enum refusal
 };
 
 /* One of our own short answers; it closes the connection. */
-/* Its body, a line that begins with its status and reason. */
-const char *
-response_canned_body (enum refusal which);
-
 struct pymhd_response *
 response_canned (enum refusal which);
 

@@ -491,6 +491,8 @@ def line_ends() -> Iterator[Case]:
         ),
         *(b"GET / HTTP/1.1\n\rHost: h\n\r\n\r", b"GET / HTTP/1.1\r\nHost: h\r\n\r\r"),
     ):
+        if IS_0_9_72 and sent.endswith(b"h\n\r\n"):
+            continue  # it shows only if something follows: ARCHITECTURE.md
         yield refused(f"{sent!r}", sent)
     if IS_0_9_72:
         return  # it waits for more bytes than have come: ARCHITECTURE.md
