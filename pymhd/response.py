@@ -79,7 +79,7 @@ def _check_status(status: int, body: bytes) -> int:
         raise ValueError(
             f"{status} is no status of a response: it must be from 200 to 599"
         )
-    if status in (204, 304) and body:
+    if status in (204, 205) and body:
         raise ValueError(f"a response with the status {status} has no body")
     return int(status)
 
@@ -102,7 +102,10 @@ class Response:
         body: ``str`` is sent as UTF-8, with the Content-Type ``text/plain;
             charset=utf-8`` if ``headers`` give no other; bytes as they are, and from
             where they are if there are more than 16 KiB.
-        status: 200 to 599.
+        status: 200 to 599. 204 and 205 have no body. A body with 304 is not sent: its
+            length is told, which must be that of the 200 (RFC 9110, section 8.6).
+            Without one no length is told; libmicrohttpd 0.9.73 to 0.9.77 can do that
+            only by closing the connection.
         headers: Pairs of names and values, or a mapping, of which all ``items()``
             count: :attr:`Request.headers` and :attr:`Response.headers` have a name as
             often as it was sent, a dict only once.

@@ -342,7 +342,8 @@ request_answer (struct requests *requests,
   }
   request->once_status = answer->status;
   request->header_size = answer->fields_size;
-  request->once = response_once (bytes,
+  request->once = response_once (answer->status,
+                                 bytes,
                                  answer->body_size,
                                  bytes + answer->body_size,
                                  answer->fields_size);

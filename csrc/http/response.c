@@ -15,6 +15,7 @@
 
 #include "http/response.h"
 #include "api/response.h"
+#include "http/not_modified.h"
 #include "http/zero_copy.h"
 
 struct pymhd_response
@@ -141,16 +142,46 @@ response_with_fields (struct MHD_Response *mhd,
 }
 
 
+/* Returns mhd; NULL, and it is gone, if memory is short. */
+static struct MHD_Response *
+response_with_length (struct MHD_Response *mhd,
+                      unsigned int status,
+                      size_t body_size)
+{
+  if ( (NULL == mhd) ||
+       (MHD_HTTP_NOT_MODIFIED != status) ||
+       (0 == body_size) ||
+       (not_modified_tells_length (mhd, body_size)) )
+    return mhd;
+  MHD_destroy_response (mhd);
+  return NULL;
+}
+
+
+static struct MHD_Response *
+response_of_copy (unsigned int status,
+                  const char *body,
+                  size_t body_size)
+{
+  if ( (MHD_HTTP_NOT_MODIFIED == status) &&
+       (0 == body_size) )
+    return not_modified_response ();
+  return MHD_create_response_from_buffer (body_size, (void *) (uintptr_t) body,
+                                          MHD_RESPMEM_MUST_COPY);
+}
+
+
 /* Any thread; no Python inside. */
 struct MHD_Response *
-response_once (const char *body,
+response_once (unsigned int status,
+               const char *body,
                size_t body_size,
                const char *fields,
                size_t fields_size)
 {
   struct MHD_Response *const mhd
-    = MHD_create_response_from_buffer (body_size, (void *) (uintptr_t) body,
-                                       MHD_RESPMEM_MUST_COPY);
+    = response_with_length (response_of_copy (status, body, body_size),
+                            status, body_size);
 
   return response_with_fields (mhd, fields, fields_size);
 }
@@ -165,7 +196,7 @@ pymhd_response_new (unsigned int status,
                     const char *fields,
                     size_t fields_size)
 {
-  return response_adopt (response_once (body, body_size, fields, fields_size),
+  return response_adopt (response_once (status, body, body_size, fields, fields_size),
                          status, fields_size);
 }
 
@@ -179,8 +210,10 @@ pymhd_response_new_zero_copy (unsigned int status,
                               const char *fields,
                               size_t fields_size)
 {
-  return response_adopt (response_with_fields (zero_copy_response (body, body_size),
-                                               fields, fields_size),
+  struct MHD_Response *const mhd
+    = response_with_length (zero_copy_response (body, body_size), status, body_size);
+
+  return response_adopt (response_with_fields (mhd, fields, fields_size),
                          status, fields_size);
 }
 

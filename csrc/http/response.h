@@ -29,7 +29,8 @@ response_canned (enum refusal which);
 /* A response for one request; the caller destroys it.  NULL if memory is
    short or libmicrohttpd refuses a field. */
 struct MHD_Response *
-response_once (const char *body,
+response_once (unsigned int status,
+               const char *body,
                size_t body_size,
                const char *fields,
                size_t fields_size);

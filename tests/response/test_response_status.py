@@ -4,14 +4,16 @@
 import enum
 import http
 import http.client
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from live import GET, Mode, Serve, connect, read_head, read_to_end
-from marks import each_mode
+from live import Mode, Serve, connect, read_head, read_to_end
+from marks import each_mode, every_mode
 from messages import LAST_GET, always, ask, body_of
 
 import pymhd
+from pymhd import lib
 
 
 @each_mode
@@ -52,24 +54,92 @@ def test_101_is_left_to_for_upgrade() -> None:
         pymhd.Response("", 101)
 
 
-@each_mode
-@pytest.mark.parametrize("status", [204, 304])
-def test_an_answer_without_a_body_ends_with_its_header(
-    serve: Serve, mode: Mode, status: int
-) -> None:
-    """And the connection goes on."""
-    daemon = serve(always(pymhd.Response(b"", status)), threads=mode)
+def heads_on_one_connection(
+    daemon: pymhd.Daemon, method: bytes, count: int = 2
+) -> list[bytes]:
+    """Return the headers of responses without bodies, and see that there are none."""
+    heads = []
     with connect(daemon) as sock:
-        for _ in range(2):
-            sock.sendall(GET)
-            head = read_head(sock)
-            assert head.startswith(b"HTTP/1.1 %d " % status)
-            assert b"Transfer-Encoding" not in head
+        for _ in range(count):
+            sock.sendall(method + b" / HTTP/1.1\r\nHost: test\r\n\r\n")
+            heads.append(read_head(sock))
+        sock.sendall(method + b" / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+        heads.append(read_head(sock))
+        assert read_to_end(sock) == b""
+    return heads
 
 
-@pytest.mark.parametrize("status", [204, 304])
+@every_mode
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
+def test_a_204_tells_no_length_and_the_connection_goes_on(
+    serve: Serve, mode: Mode, method: bytes
+) -> None:
+    """RFC 9110, section 8.6."""
+    daemon = serve(always(pymhd.Response(b"", 204)), threads=mode)
+    for head in heads_on_one_connection(daemon, method):
+        assert head.startswith(b"HTTP/1.1 204 ")
+        assert b"content-length" not in head.lower()
+        assert b"transfer-encoding" not in head.lower()
+
+
+@every_mode
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
+def test_a_205_has_a_body_of_no_bytes(serve: Serve, mode: Mode, method: bytes) -> None:
+    """RFC 9110, section 15.3.6."""
+    daemon = serve(always(pymhd.Response(b"", 205)), threads=mode)
+    for head in heads_on_one_connection(daemon, method):
+        assert b"\r\nContent-Length: 0\r\n" in head
+
+
+# What it takes for a response to be made in each of the ways that there are.
+MADE: dict[str, Callable[[int, bytes], pymhd.Handler]] = {
+    "once": lambda status, body: lambda _: pymhd.Response(body, status),
+    "shared": lambda status, body: always(pymhd.Response(body, status)),
+}
+
+
+@every_mode
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
+@pytest.mark.parametrize("made", MADE)
+def test_a_304_without_a_body_tells_no_length(
+    serve: Serve, mode: Mode, method: bytes, made: str
+) -> None:
+    """The connection goes on where libmicrohttpd lets it."""
+    daemon = serve(MADE[made](304, b""), threads=mode)
+    closes = 0x00097300 <= lib.MHD_VERSION < 0x01000000
+    for head in heads_on_one_connection(daemon, method, 0 if closes else 4):
+        assert head.startswith(b"HTTP/1.1 304 ")
+        assert b"content-length" not in head.lower()
+        assert b"transfer-encoding" not in head.lower()
+
+
+@every_mode
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
+@pytest.mark.parametrize("made", MADE)
+@pytest.mark.parametrize("size", [1, 5000, 100_000])
+def test_a_304_with_a_body_tells_its_length_and_sends_none(
+    serve: Serve, mode: Mode, method: bytes, made: str, size: int
+) -> None:
+    """What the 200 would have; and the connection goes on."""
+    daemon = serve(MADE[made](304, bytes(size)), threads=mode)
+    for head in heads_on_one_connection(daemon, method, 4):
+        assert head.startswith(b"HTTP/1.1 304 ")
+        assert head.count(b"\r\nContent-Length: %d\r\n" % size) == 1
+        assert b"transfer-encoding" not in head.lower()
+
+
+def test_a_304_to_an_older_client_tells_no_length_either(serve: Serve) -> None:
+    """HTTP/1.0, where the connection ends."""
+    daemon = serve(always(pymhd.Response(b"", 304)))
+    answer = ask(daemon, b"GET / HTTP/1.0\r\nHost: test\r\n\r\n")
+    assert answer.split(b" ")[1] == b"304"
+    assert answer.endswith(b"\r\n\r\n")
+    assert b"content-length" not in answer.lower()
+
+
+@pytest.mark.parametrize("status", [204, 205])
 def test_a_status_without_a_body_cannot_have_one(status: int) -> None:
-    """RFC 9110, sections 15.3.5 and 15.4.5."""
+    """RFC 9110, sections 15.3.5 and 15.3.6."""
     with pytest.raises(ValueError, match="has no body"):
         pymhd.Response("x", status)
 
