@@ -17,7 +17,6 @@ from pymhd.errors import (
     StartError,
     StateError,
     StreamClosedError,
-    StreamNotSupportedError,
 )
 from pymhd.handler import Handler
 from pymhd.headers import Headers, Query
@@ -51,7 +50,6 @@ __all__ = [
     "StartError",
     "StateError",
     "StreamClosedError",
-    "StreamNotSupportedError",
     "TLSInfo",
     "Threads",
     "Transport",

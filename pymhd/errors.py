@@ -6,7 +6,6 @@
     MHDError(Exception)
     ├── StartError(MHDError, OSError)
     ├── NotSupportedError(MHDError, NotImplementedError)
-    │   └── StreamNotSupportedError(NotSupportedError, OSError)
     ├── StateError(MHDError, RuntimeError)
     │   └── StreamClosedError(StateError, OSError)
     ├── IncompleteReadError(MHDError, EOFError)
@@ -34,7 +33,6 @@ __all__ = [
     "StartError",
     "StateError",
     "StreamClosedError",
-    "StreamNotSupportedError",
 ]
 
 
@@ -75,17 +73,6 @@ class StreamClosedError(StateError, OSError):
 
     def __reduce__(self) -> "tuple[type[Self], tuple[str, int]]":
         return type(self), (self.strerror or "", self.errno or 0)
-
-
-class StreamNotSupportedError(NotSupportedError, OSError):
-    """An upgraded connection of this kind cannot do this; ``errno`` is EOPNOTSUPP."""
-
-    def __init__(self, message: str) -> None:
-        # OSError is not the first base.
-        OSError.__init__(self, errno.EOPNOTSUPP, message)
-
-    def __reduce__(self) -> "tuple[type[Self], tuple[str]]":
-        return type(self), (self.strerror or "",)
 
 
 class IncompleteReadError(MHDError, EOFError):

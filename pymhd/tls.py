@@ -15,11 +15,6 @@ from pymhd.errors import NotSupportedError
 
 __all__ = ["TLS", "TLSInfo"]
 
-NO_HALF_CLOSE = (
-    "TLS has no half-closed connection, and clients end theirs when they see our "
-    "close_notify: let the protocol say that nothing more comes, and close()"
-)
-
 # RFC 9325, and the same as OpenSSL's servers offer: TLS 1.2 and 1.3, keys that are
 # forgotten afterwards, authenticated encryption, and no signature with SHA-1. What is
 # newer than TLS 1.2 comes with NORMAL.

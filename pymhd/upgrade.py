@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, final
 from pymhd._native.library import lib
 from pymhd._stream import Stream
 from pymhd._stream_io import make_file
-from pymhd.errors import IncompleteReadError, StreamNotSupportedError
+from pymhd.errors import IncompleteReadError
 from pymhd.request import Address, Request
-from pymhd.tls import NO_HALF_CLOSE
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -223,15 +222,14 @@ class Upgraded(Stream):
     def shutdown(self, how: int) -> None:
         """Shut down one or both halves: ``socket.SHUT_RD``, ``SHUT_WR``, ``SHUT_RDWR``.
 
+        Over TLS ``SHUT_WR`` sends a close_notify and a FIN behind what was written
+        (RFC 8446, section 6.1), and reading goes on. Many clients end the connection
+        by themselves when they see it: asyncio's, and curl, but not :mod:`ssl`'s.
+
         Raises:
-            StreamNotSupportedError: ``SHUT_WR`` over TLS, which has no such state: a
-                client answers our close_notify with its own and ends the connection.
             OSError: As of :meth:`socket.socket.shutdown`.
             StreamClosedError: Closed.
         """
-        if how == socket.SHUT_WR and self._request.tls is not None:
-            self._check_open()
-            raise StreamNotSupportedError(NO_HALF_CLOSE)
         with self._socket() as sock:
             sock.shutdown(how)
 

@@ -174,7 +174,7 @@ outbox_send_waiting (struct link *link)
 static void
 outbox_send_end (struct link *link)
 {
-  if (OUTPUT_CLOSING <= link->output)
+  if (OUTPUT_OPEN != link->output)
     stream_end (&link->stream);
   if (0 != stream_flush (&link->stream))
   {

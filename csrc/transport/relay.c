@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -179,15 +178,16 @@ relay_move_up (struct relay *relay)
 }
 
 
-/* Python has ended both halves with shutdown(): so do we. */
-static bool
-relay_app_has_ended_both (const struct relay *relay)
+/* Python writes no more: the peer hears of it behind what has been written, and may
+   go on sending (RFC 8446, section 6.1). */
+static void
+relay_say_end (struct relay *relay)
 {
-  struct pollfd app = { .fd = relay->app.fd };
-
-  return (1 == poll (&app, 1, 0)) &&
-         (0 != (app.revents & POLLHUP)) &&
-         (UP_ENDED != relay->up);
+  tls_bye (&relay->tls);
+  if (tls_waits (&relay->tls))
+    return;                     /* once more when that has gone */
+  relay->says_end = false;
+  (void) shutdown (relay->peer.fd, SHUT_WR);
 }
 
 
@@ -205,6 +205,8 @@ relay_move_down (struct relay *relay)
       relay_fail (relay);
     return false;
   }
+  if (relay->says_end)
+    relay_say_end (relay);
   if (DOWN_ENDED == relay->down)
     return false;
   size = recv (relay->app.fd, piece, sizeof (piece), MSG_DONTWAIT);
@@ -219,13 +221,10 @@ relay_move_down (struct relay *relay)
   else if ( (0 == size) ||
             (EAGAIN != errno) )
   {
+    relay->says_end = 0 == size;
     relay_end_down (relay);
-    if (relay_app_has_ended_both (relay))
-    {
-      tls_bye (&relay->tls);
-      if (! tls_waits (&relay->tls))
-        (void) shutdown (relay->peer.fd, SHUT_WR);
-    }
+    if (relay->says_end)
+      relay_say_end (relay);
   }
   return false;
 }

@@ -56,6 +56,7 @@ struct relay
   size_t given;                 /* of that */
   enum relay_up up;
   enum relay_down down;
+  bool says_end;                /* the peer is to hear that Python has written all */
   bool app_idle;                /* all that Python has written has been taken */
   bool closing;                 /* Python has closed the session */
   size_t discarded;             /* since then */

@@ -92,7 +92,8 @@ tls_pull (void *transport,
 }
 
 
-/* gnutls_push_func.  What libmicrohttpd says is swallowed: its bye. */
+/* gnutls_push_func.  What libmicrohttpd says is swallowed: its bye; and what GnuTLS
+   would say behind our own, where nothing may follow: the answer to a key update. */
 static ssize_t
 tls_push (void *transport,
           const void *data,
@@ -102,7 +103,8 @@ tls_push (void *transport,
   ssize_t sent = 0;
 
   if ( (NULL == tls) ||
-       (! tls->ours) )
+       (! tls->ours) ||
+       (tls->mute) )
     return (ssize_t) size;
   if (! tls_waits (tls))
     sent = send (tls->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -323,6 +325,7 @@ tls_bye (struct tls *tls)
   tls->ours = true;
   (void) gnutls_functions ()->bye (tls->session, GNUTLS_SHUT_WRITING);
   tls->ours = false;
+  tls->mute = true;
 }
 
 

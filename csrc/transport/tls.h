@@ -28,6 +28,7 @@ struct tls
   bool starved;                 /* the kernel had nothing to read */
   bool ended;                   /* nor will it have: the peer's FIN */
   bool said_bye;
+  bool mute;                    /* that has been written: nothing may follow */
   int error;                    /* errno of what ended it, 0 */
   struct buffer out;              /* encrypted, not taken by the kernel yet */
   size_t sent;                  /* of out */

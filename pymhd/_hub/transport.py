@@ -18,9 +18,8 @@ from pymhd._hub.buffered import takes_data
 from pymhd._native import logs
 from pymhd._native.layouts import COLLECTED, HIGH_WATER, LOW_WATER
 from pymhd._native.library import lib
-from pymhd.errors import StreamClosedError, StreamNotSupportedError
+from pymhd.errors import StreamClosedError
 from pymhd.request import has_large_body, without_body
-from pymhd.tls import NO_HALF_CLOSE
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -231,18 +230,15 @@ class Transport:
     def write_eof(self) -> None:
         """End our half of the connection behind what has been written.
 
-        Raises:
-            StreamNotSupportedError: Over TLS, as for asyncio's transports.
+        Over TLS this is a close_notify and a FIN, as of :meth:`Upgraded.shutdown`.
         """
-        if not self.can_write_eof():
-            raise StreamNotSupportedError(NO_HALF_CLOSE)
         if not self._mute:
             self._mute = True
             self._hub.order(self._shut)
 
     def can_write_eof(self) -> bool:
-        """Tell whether :meth:`write_eof` is possible: not over TLS."""
-        return self._request.tls is None
+        """Tell whether :meth:`write_eof` is possible: always, also over TLS."""
+        return True
 
     def set_write_buffer_limits(
         self, high: int | None = None, low: int | None = None

@@ -91,17 +91,6 @@ def test_a_reset_is_the_protocols_error(serve: Serve) -> None:
         assert isinstance(protocol.end(), ConnectionResetError)
 
 
-def test_there_is_no_write_eof(serve: Serve) -> None:
-    """As asyncio's transports over TLS have none."""
-    hub = Hub(serve)
-    with hub.connect() as (protocol, sock):
-        assert not protocol.transport.can_write_eof()
-        with pytest.raises(pymhd.NotSupportedError, match="half-closed"):
-            protocol.transport.write_eof()
-        protocol.transport.write(b"still here")
-        assert read_exactly(sock, 10) == b"still here"
-
-
 def test_a_broadcast_reaches_everybody(serve: Serve) -> None:
     """Each gets it encrypted for itself."""
     hub = Hub(serve)

@@ -89,16 +89,6 @@ def test_noise_instead_of_a_record_is_an_error(pair: Pair) -> None:
 
 
 @pair_over_tls
-def test_half_a_close_is_refused_with_the_reason(pair: Pair) -> None:
-    """The stream goes on."""
-    stream, sock = pair()
-    with pytest.raises(pymhd.NotSupportedError, match="no half-closed connection"):
-        stream.shutdown(socket.SHUT_WR)
-    stream.sendall(b"still here")
-    assert read_exactly(sock, 10) == b"still here"
-
-
-@pair_over_tls
 def test_both_halves_may_be_shut_down(pair: Pair) -> None:
     """What was sent before comes first, then close_notify."""
     stream, sock = pair()
