@@ -91,30 +91,30 @@ client_format_address (char *text,
 
 /* The clients' lock is held. */
 static void
-client_enter_list (struct server *server,
+client_enter_list (struct client_list *list,
                    struct client *client)
 {
   client->next = NULL;
-  client->previous = server->clients.last;
+  client->previous = list->last;
   if (NULL == client->previous)
-    server->clients.first = client;
+    list->first = client;
   else
     client->previous->next = client;
-  server->clients.last = client;
+  list->last = client;
 }
 
 
-/* The same. */
+/* The same lock is held. */
 static void
-client_leave_list (struct server *server,
+client_leave_list (struct client_list *list,
                    struct client *client)
 {
   if (NULL == client->previous)
-    server->clients.first = client->next;
+    list->first = client->next;
   else
     client->previous->next = client->next;
   if (NULL == client->next)
-    server->clients.last = client->previous;
+    list->last = client->previous;
   else
     client->next->previous = client->previous;
 }
@@ -124,8 +124,8 @@ void
 client_to_end (struct server *server,
                struct client *client)
 {
-  client_leave_list (server, client);
-  client_enter_list (server, client);
+  client_leave_list (&server->clients.asking, client);
+  client_enter_list (&server->clients.asking, client);
 }
 
 
@@ -168,7 +168,7 @@ client_begin (struct server *server,
   client->watched = (-1 != client->fd) &&
                     poller_watch (&server->poller, client->fd,
                                   EPOLLRDHUP | EPOLLONESHOT, &client->watcher);
-  client_enter_list (server, client);
+  client_enter_list (&server->clients.asking, client);
   wake = deadline_begin (server, client) && config_calls_back (&server->config);
   (void) pthread_mutex_unlock (&server->clients.lock);
   if (wake)
@@ -210,10 +210,11 @@ client_end (struct server *server,
     leaving_begin (server, client->fd);
   (void) pthread_mutex_lock (&server->clients.lock);
   client_unwatch (server, client);
-  client_leave_list (server, client);
+  client_leave_list (client->upgraded ? &server->clients.upgraded
+                                      : &server->clients.asking, client);
   /* The pump frees it, when it looks at others or is woken for this one. */
   wake = (config_calls_back (&server->config)) &&
-         (0 == server->config.look_period_ms) &&
+         (0 == atomic_load (&server->clients.look_due_ms)) &&
          (NULL == server->clients.gone);
   client->next = server->clients.gone;
   server->clients.gone = client;
@@ -384,8 +385,10 @@ client_upgraded (struct server *server,
 
   if (NULL == client)
     return false;
-  client->upgraded = true;
   (void) pthread_mutex_lock (&server->clients.lock);
+  client_leave_list (&server->clients.asking, client);
+  client->upgraded = true;
+  client_enter_list (&server->clients.upgraded, client);
   handed_over = hand_over && client->watched;
   if (handed_over)
   {
@@ -428,10 +431,8 @@ client_shut_all (struct server *server,
   struct client *client;
 
   (void) pthread_mutex_lock (&server->clients.lock);
-  for (client = server->clients.first; NULL != client; client = client->next)
+  for (client = server->clients.asking.first; NULL != client; client = client->next)
   {
-    if (client->upgraded)
-      continue;
     (void) shutdown (client->fd, how);
     /* Over TCP nothing is copied. */
     (void) recv (client->fd, scratch, sizeof (scratch), MSG_DONTWAIT | MSG_TRUNC);
@@ -459,17 +460,14 @@ clients_leave (struct server *server)
 }
 
 
-/* A fork's child: closes its copies.  With "per-connection" it may itself be in
-   a handler, and go on in libmicrohttpd afterwards: then the numbers stay in
-   use, and lead nowhere. */
-void
-clients_forked (struct server *server)
+/* A fork's child, which has one thread. */
+static void
+client_close_list (const struct client_list *list,
+                   int nowhere)
 {
-  const int nowhere = config_is_per_connection (&server->config)
-                      ? open ("/dev/null", O_RDWR | O_CLOEXEC) : -1;
   struct client *client;
 
-  for (client = server->clients.first; NULL != client; client = client->next)
+  for (client = list->first; NULL != client; client = client->next)
   {
     if (-1 == client->fd)
       continue;
@@ -478,6 +476,20 @@ clients_forked (struct server *server)
       (void) close (client->fd);
     client->fd = -1;
   }
+}
+
+
+/* A fork's child: closes its copies.  With "per-connection" it may itself be in
+   a handler, and go on in libmicrohttpd afterwards: then the numbers stay in
+   use, and lead nowhere. */
+void
+clients_forked (struct server *server)
+{
+  const int nowhere = config_is_per_connection (&server->config)
+                      ? open ("/dev/null", O_RDWR | O_CLOEXEC) : -1;
+
+  client_close_list (&server->clients.asking, nowhere);
+  client_close_list (&server->clients.upgraded, nowhere);
   if (-1 != nowhere)
     (void) close (nowhere);
 }

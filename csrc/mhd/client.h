@@ -16,11 +16,17 @@ struct leaving;
 struct server;
 struct watcher;
 
+struct client_list
+{
+  struct client *first;
+  struct client *last;
+};
+
 struct clients
 {
   pthread_mutex_t lock;         /* a leaf: guards the lists and who is watched */
-  struct client *first;         /* the next one to look at */
-  struct client *last;
+  struct client_list asking;    /* in the order in which to look at them */
+  struct client_list upgraded;  /* who ask for nothing any more */
   struct client *ending;        /* whose end libmicrohttpd may not know */
   struct client *gone;          /* which the pump may still be told of */
   struct leaving *leaving;      /* closed, and sending still */

@@ -35,8 +35,8 @@ struct client
 {
   struct watcher watcher;
   struct server *server;
-  struct client *next;          /* of clients, in the order in which to look at them, */
-  struct client *previous;      /* or of the gone ones */
+  struct client *next;          /* of those that ask, that are upgraded, or are gone */
+  struct client *previous;
   struct client *next_ending;   /* has hung up; libmicrohttpd ought to read the rest */
   struct client *previous_ending;
   struct client *next_upload;   /* a ring: its body comes; only where the pump drives */

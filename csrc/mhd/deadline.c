@@ -206,7 +206,7 @@ deadline_look_at_all (struct server *server,
 
   for (looks = 0; looks < LOOKS_AT_ONCE; looks++)
   {
-    client = server->clients.first;
+    client = server->clients.asking.first;
     if (NULL == client)
       return 0;
     if (now < client->look_ms)
