@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from pymhd._native.library import lib, packed_version
-from pymhd.headers import Headers, check_field, tokens
+from pymhd.headers import Headers, as_pairs, check_field, tokens
 
 __all__ = [
     "PLAIN",
@@ -65,11 +65,9 @@ def pairs(headers: Fields) -> tuple[Field, ...]:
     """Return what a user gave as ``headers``, unchecked."""
     if isinstance(headers, Mapping):
         return tuple(headers.items())
-    if isinstance(headers, str | bytes):
-        raise TypeError("headers must be a mapping or pairs of names and values")
     if hasattr(headers, "items"):  # an email.message.Message, which is no Mapping
         return tuple(headers.items())
-    return tuple((name, value) for name, value in headers)
+    return as_pairs(headers)
 
 
 def prepare(headers: Fields, text: bool) -> Head:

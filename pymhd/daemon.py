@@ -18,7 +18,7 @@ from typing import Literal, Self, cast, final
 from pymhd._dispatcher import Dispatcher
 from pymhd._engine import callbacks, running
 from pymhd._engine.driver import Driver, OwnThreads, Settings
-from pymhd._engine.endpoint import Endpoint
+from pymhd._engine.endpoint import DEFAULT_HOST, Endpoint
 from pymhd._engine.external import External
 from pymhd._engine.green import check_threads
 from pymhd._engine.latch import Claim, Latch, clamped
@@ -76,8 +76,8 @@ class Daemon(Loop):
             the same port, but for those that this machine does not have. None for
             every address, IPv4 and IPv6.
         port: 0 for any that is free; :attr:`port` tells which.
-        unix: The path of a UNIX socket to listen on instead. One that nobody listens
-            on is replaced; it is removed at the end.
+        unix: The path of a UNIX socket to listen on instead of a host and a port. One
+            that nobody listens on is replaced; it is removed at the end.
         sock: A socket, or its descriptor, that listens already. It is duplicated, and
             stays the caller's to close, but does not block any more.
         reuse_port: Share the port with other daemons of the same user that do so, in
@@ -111,7 +111,7 @@ class Daemon(Loop):
         self,
         handler: Handler,
         *,
-        host: str | None = "127.0.0.1",
+        host: str | None = DEFAULT_HOST,
         port: int = 0,
         unix: "str | os.PathLike[str] | None" = None,
         sock: socket.socket | int | None = None,

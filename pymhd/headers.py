@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Header fields: their syntax (RFC 9110, section 5) and mappings of them."""
 
+import contextlib
 import re
 from collections.abc import (
     Callable,
@@ -51,6 +52,24 @@ def check_field(name: str, value: str) -> tuple[str, str]:
             "(RFC 9110, section 5.5)"
         )
     return name, value
+
+
+def as_pairs(given: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return what was given as pairs, unchecked otherwise.
+
+    Raises:
+        TypeError: It is something else; a text of two characters is no pair.
+    """
+    if not isinstance(given, str | bytes) and isinstance(given, Iterable):
+        items = tuple(given)
+        with contextlib.suppress(TypeError, ValueError):
+            pairs = tuple((name, value) for name, value in items)
+            if {str, bytes}.isdisjoint(map(type, items)):
+                return pairs
+    raise TypeError(
+        "headers must be a mapping or pairs of names and values, as in "
+        f"[('Name', 'value')], not {given!r:.100}"
+    )
 
 
 def is_token(text: str) -> bool:
@@ -108,7 +127,7 @@ class MultiMapping(Mapping[str, str]):
     ) -> None:
         if isinstance(pairs, Mapping):
             pairs = pairs.items()
-        self._pairs = tuple((name, value) for name, value in pairs)
+        self._pairs = as_pairs(pairs)
         fold = self._fold
         self._first = {fold(name): value for name, value in reversed(self._pairs)}
 

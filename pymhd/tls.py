@@ -5,6 +5,7 @@ Everything is checked when it is given, by the GnuTLS that will use it: a daemon
 certificate is no good would otherwise only fail handshakes, one after the other.
 """
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,7 +122,7 @@ def _read(source: object, name: str, marker: bytes) -> bytes:
     if isinstance(source, bytes):
         pem, where = source, f"{name}, given as bytes,"
     elif isinstance(source, str | os.PathLike):
-        pem, where = Path(os.fspath(source)).read_bytes(), f"{name}={str(source)!r}"
+        pem, where = _read_file(os.fspath(source), name), f"{name}={str(source)!r}"
     else:
         raise TypeError(
             f"{name} must be a path or PEM bytes, not {type(source).__name__}"
@@ -132,6 +133,19 @@ def _read(source: object, name: str, marker: bytes) -> bytes:
             "missing; openssl x509 and openssl pkey convert DER with -inform DER"
         )
     return pem
+
+
+def _read_file(path: str | bytes, name: str) -> bytes:
+    text = os.fsdecode(path)
+    if "-----BEGIN " in text:
+        raise ValueError(f"{name} is PEM, not the path of a file: give it as bytes")
+    if not text or "\0" in text:
+        raise ValueError(f"{name}={text!r} is no path of a PEM file")
+    if os.path.isdir(text):
+        raise IsADirectoryError(
+            errno.EISDIR, f"{name} is a folder: give the path of a PEM file in it", text
+        )
+    return Path(text).read_bytes()
 
 
 def _check_pair(cert: bytes, key: bytes, password: bytes | None) -> None:

@@ -17,7 +17,9 @@ from pymhd._engine.start_errors import start_error, start_error_of_path
 from pymhd._engine.tcp import bind_all, listen_all
 from pymhd.errors import StartError, StateError
 
-__all__ = ["Endpoint", "reserve"]
+__all__ = ["DEFAULT_HOST", "Endpoint", "reserve"]
+
+DEFAULT_HOST = "127.0.0.1"
 
 # The kernel reduces this to net.core.somaxconn.
 _BACKLOG = 4096
@@ -60,6 +62,18 @@ def _check_reuse_port(reuse_port: object, is_tcp: bool) -> None:
         raise ValueError("reuse_port is for a host and a port, not for unix or sock")
 
 
+def _check_alone(host: str | None, port: int, other: str) -> None:
+    """Refuse what would be ignored; nobody can tell who gives what is the default."""
+    if port != 0:
+        raise ValueError(
+            f"port={port} and {other} exclude each other: give one of them"
+        )
+    if host != DEFAULT_HOST:
+        raise ValueError(
+            f"host={host!r} and {other} exclude each other: give one of them"
+        )
+
+
 @final
 class Endpoint:
     """Where a daemon listens: checked when it is made, opened by :meth:`listen`.
@@ -82,6 +96,8 @@ class Endpoint:
         _check_reuse_port(reuse_port, unix is None and sock is None)
         if unix is not None and sock is not None:
             raise ValueError("unix and sock exclude each other: listen on one of them")
+        if unix is not None or sock is not None:
+            _check_alone(host, port, "sock" if unix is None else "unix")
         if sock is not None:
             _check_sock(sock)
         self._host = host

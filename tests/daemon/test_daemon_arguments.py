@@ -107,6 +107,11 @@ def test_an_argument_of_the_wrong_type_is_refused(options: dict[str, Any]) -> No
         {"threads": 0},
         {"threads": -1},
         {"unix": "/tmp/socket", "sock": 0},
+        {"unix": "/tmp/socket", "port": 80},
+        {"unix": "/tmp/socket", "host": "localhost"},
+        {"unix": "/tmp/socket", "host": None},
+        {"sock": 0, "port": 80},
+        {"sock": 0, "host": "::1"},
     ],
 )
 def test_an_argument_out_of_range_is_refused(options: dict[str, Any]) -> None:

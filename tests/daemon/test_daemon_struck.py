@@ -12,41 +12,9 @@ from live import Mode
 from programs import run_program
 
 SWEEP = """
-import dis
 from pymhd._native import logs
+from striker import Striker
 MODE = {mode!r}
-# Behind these the interpreter looks whether there is something to handle.
-LOOKS = {{n for n, name in enumerate(dis.opname)
-         if name.startswith(("CALL", "RESUME", "JUMP_BACKWARD"))}}
-
-class Struck(BaseException):
-    pass
-
-class Striker:
-    # Raises at the n-th place, once.
-    def __init__(self, n):
-        self.left = n
-        self.looks = dict()
-
-    def __call__(self, frame, event, argument):
-        if "/pymhd/" not in frame.f_code.co_filename:
-            return None
-        frame.f_trace_opcodes = True
-        frame.f_trace_lines = False
-        return self.trace
-
-    def trace(self, frame, event, argument):
-        if event != "opcode":
-            return self.trace
-        before = self.looks.get(frame)
-        self.looks[frame] = frame.f_code.co_code[frame.f_lasti] in LOOKS
-        if before:
-            self.left -= 1
-            if self.left == 0:
-                self.looks.clear()
-                sys.settrace(None)
-                raise Struck
-        return self.trace
 
 def leftovers():
     return (
@@ -80,25 +48,63 @@ while True:
     daemon = pymhd.Daemon(both, **in_mode(MODE))
     prepare(daemon)
     striker = Striker(n)
-    sys.settrace(striker)
-    try:
+    with striker.over():
         strike(daemon)
-    except Struck:
-        pass
-    finally:
-        sys.settrace(None)
-    striker.looks.clear()
-    struck = striker.left <= 0
     after(daemon)
     del daemon
     gc.collect()
     eventually(lambda: leftovers() == empty, f"after {{n}}: {{leftovers()}}, {{empty}}")
-    if not struck:
+    if not striker.has_struck:
         break
     n += {step}
 with pymhd.Daemon(both, **in_mode(MODE)) as daemon:
     serves(daemon)
 assert n > 20, n
+print("all struck")
+"""
+
+LATCH = """
+from pymhd._engine.latch import Latch
+from striker import Striker
+MAIN = threading.main_thread()
+
+class Late:
+    # A lock that is free when the main thread asks, and has it before others do.
+    def __init__(self, lock, latch):
+        self.lock, self.latch = lock, latch
+        self.asked, self.go = threading.Event(), threading.Event()
+
+    def acquire(self, timeout):
+        if threading.current_thread() is MAIN:
+            self.latch.is_open = True
+            self.lock.release()
+        else:
+            self.asked.set()
+            assert self.go.wait(10)
+        return self.lock.acquire(timeout=timeout)
+
+    def release(self):
+        self.lock.release()
+
+n = 1
+while True:
+    latch = Latch()
+    lock = latch._lock = Late(latch._lock, latch)
+    waiter = threading.Thread(target=latch.wait, daemon=True)
+    waiter.start()
+    assert lock.asked.wait(10)
+    striker = Striker(n)
+    with striker.over():
+        latch.wait(5)
+    if not latch.is_open:  # it was struck before
+        latch.open()
+    lock.go.set()
+    waiter.join(10)
+    assert not waiter.is_alive(), n
+    if not striker.has_struck:
+        break
+    n += 1
+assert n > 5, n
 print("all struck")
 """
 
@@ -157,3 +163,8 @@ def test_wherever_an_exception_strikes_in_wait_others_go_on() -> None:
     """And the signals have the handlers that they had."""
     code = SWEEP.format(mode=1, first=1, step=1, **WAIT)
     assert run_program(code, []) == (0, "all struck\n", "")
+
+
+def test_whoever_waits_beside_one_that_is_struck_goes_on() -> None:
+    """Also where that one had just been let go on."""
+    assert run_program(LATCH, []) == (0, "all struck\n", "")

@@ -249,3 +249,15 @@ def test_the_fields_of_a_request_can_be_sent_back(serve: Serve, mode: Mode) -> N
         serve(handler, threads=mode), head(b"GET / HTTP/1.1", b"A: 1", b"a: 2")
     )
     assert fields_of(answer) == ["A: 1", "a: 2"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [[("a",)], [("a", "b", "c")], ["ab"], [b"ab"], [5], 5, "ab", b"ab", [()], [None]],
+)
+@pytest.mark.parametrize("make", [pymhd.Response, pymhd.Headers])
+def test_what_are_no_pairs_is_said_in_a_sentence(make: Any, headers: Any) -> None:
+    """Not that there are too few values to unpack."""
+    arguments = {"headers": headers} if make is pymhd.Response else {"pairs": headers}
+    with pytest.raises(TypeError, match=r"must be (a mapping or pairs|str)"):
+        make(**arguments)

@@ -72,6 +72,23 @@ def test_a_file_that_is_missing_is_named(key: bytes, tmp_path: Path) -> None:
         pymhd.TLS(tmp_path / "nowhere.pem", key)
 
 
+@pytest.mark.parametrize("path", ["", "a\0b", b"", "-----BEGIN CERTIFICATE-----\n"])
+def test_what_is_no_path_is_refused(cert: bytes, key: bytes, path: Any) -> None:
+    """In a sentence that names the argument."""
+    with pytest.raises(ValueError, match=r"^cert(=''|='a.*| is PEM|, given as bytes,)"):
+        pymhd.TLS(path, key)
+    with pytest.raises(ValueError, match=r"^key(=''|='a.*| is PEM|, given as bytes,)"):
+        pymhd.TLS(cert, path)
+
+
+def test_a_folder_is_refused(cert: bytes, key: bytes, tmp_path: Path) -> None:
+    """In a sentence that names the argument."""
+    with pytest.raises(IsADirectoryError, match=r"cert is a folder: .*PEM"):
+        pymhd.TLS(tmp_path, key)
+    with pytest.raises(IsADirectoryError, match=r"key is a folder: .*PEM"):
+        pymhd.TLS(cert, tmp_path)
+
+
 def test_what_is_not_pem_is_refused(cert: bytes, key: bytes, tmp_path: Path) -> None:
     """DER, the other one's file, or something else."""
     (tmp_path / "der").write_bytes(bytes(range(256)))

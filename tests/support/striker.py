@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""Something happens between two instructions of pymhd's, at one place after the other.
+
+The places are those where the interpreter may run a signal handler: behind a call, at a
+function's beginning, and at a jump back.
+"""
+
+import contextlib
+import dis
+import os
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+import pymhd
+
+_OURS = os.path.dirname(pymhd.__file__) + os.sep
+# Behind these the interpreter looks whether there is something to handle.
+_LOOKS = {
+    number
+    for number, name in enumerate(dis.opname)
+    if name.startswith(("CALL", "RESUME", "JUMP_BACKWARD"))
+}
+
+
+class Struck(BaseException):
+    """What strikes, unless a test says otherwise."""
+
+
+def _raise() -> None:
+    raise Struck
+
+
+class Striker:
+    """Strikes at the n-th place, once."""
+
+    def __init__(self, n: int, strike: Callable[[], None] = _raise) -> None:
+        self.left = n
+        self._strike = strike
+        self._looks: dict[FrameType, bool] = {}
+
+    @contextlib.contextmanager
+    def over(self) -> Iterator[None]:
+        """Strike somewhere in what this thread does meanwhile."""
+        sys.settrace(self._begin)
+        try:
+            yield
+        except Struck:
+            pass
+        finally:
+            sys.settrace(None)
+            self._looks.clear()
+
+    @property
+    def has_struck(self) -> bool:
+        """True unless there were fewer places."""
+        return self.left <= 0
+
+    def _begin(self, frame: FrameType, event: str, argument: object) -> Any:
+        if not frame.f_code.co_filename.startswith(_OURS):
+            return None
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+        return self._trace
+
+    def _trace(self, frame: FrameType, event: str, argument: object) -> Any:
+        if event != "opcode":
+            return self._trace
+        before = self._looks.get(frame)
+        self._looks[frame] = frame.f_code.co_code[frame.f_lasti] in _LOOKS
+        if before:
+            self.left -= 1
+            if self.left == 0:
+                self._looks.clear()
+                sys.settrace(None)
+                self._strike()
+        return self._trace
