@@ -8,11 +8,13 @@ whatever becomes of the Python object.
 
 import inspect
 import json
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sized
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias, final
 from urllib.parse import quote
 
+from pymhd._bodies import Buffer, Buffers, FilePart, HasDescriptor, LargeBytes
 from pymhd._cookies import expired_cookie, new_cookie, same_cookie
 from pymhd._hub.buffered import takes_data
 from pymhd._native import zero_copy
@@ -70,7 +72,7 @@ def _to_bytes(body: Body) -> bytes:
     return bytes(body)
 
 
-def _check_status(status: int, body: bytes) -> int:
+def _check_status(status: int, body: Sized) -> int:
     if not isinstance(status, int) or isinstance(status, bool):
         raise TypeError(f"status must be an int, not {type(status).__name__}")
     if status == _SWITCHING_PROTOCOLS:
@@ -79,7 +81,7 @@ def _check_status(status: int, body: bytes) -> int:
         raise ValueError(
             f"{status} is no status of a response: it must be from 200 to 599"
         )
-    if status in (204, 205) and body:
+    if status in (204, 205) and len(body):
         raise ValueError(f"a response with the status {status} has no body")
     return int(status)
 
@@ -126,6 +128,7 @@ class Response:
         "_protocols",
         "_ptr",
         "_run",
+        "_source",
         "_status",
         "_switched",
         "_target",
@@ -138,6 +141,8 @@ class Response:
     # used again, large ones and upgrades become an object in C that answers share.
     _along: bool
     _body: bytes
+    # What does not go along comes from there.
+    _source: LargeBytes | Buffers | FilePart
     # The fields, and the same packed for csrc; None after a change.
     _head: Head
     _ptr: "SharedResponsePtr"
@@ -166,7 +171,85 @@ class Response:
         self._status = status
         self._head = head
         self._along = len(body) <= ALONG
+        if not self._along:
+            self._source = LargeBytes(body)
         self._address = None
+
+    @classmethod
+    def from_buffers(
+        cls,
+        buffers: Iterable[Buffer],
+        status: int = _OK,
+        headers: Fields | None = None,
+    ) -> Self:
+        """Make a response of several buffers, which are sent one after another.
+
+        Those of 4 KiB and more are sent from where they are, up to 32 of them. As long
+        as the response lives, or is being sent, a ``bytearray`` among them cannot be
+        resized; what is written into one meanwhile may be sent, or not.
+
+        Args:
+            buffers: ``bytes``, ``bytearray`` or ``memoryview``.
+            status: 200 to 599.
+            headers: As for :class:`Response`.
+
+        Raises:
+            TypeError, ValueError: One is no buffer, or as for :class:`Response`.
+
+        Wraps ``MHD_create_response_from_iovec`` from libmicrohttpd 0.9.74 on; before,
+        they are copied.
+
+        Example::
+
+            return pymhd.Response.from_buffers([header, memoryview(image)[offset:]])
+        """
+        return cls._of(Buffers(buffers), status, headers)
+
+    @classmethod
+    def from_file(
+        cls,
+        file: str | os.PathLike[str] | int | HasDescriptor,
+        offset: int = 0,
+        length: int | None = None,
+        status: int = _OK,
+        headers: Fields | None = None,
+    ) -> Self:
+        """Make a response of a file, or of part of it, which the kernel sends.
+
+        Over TLS, and with libmicrohttpd 0.9.72 unless its own threads run it, the file
+        is read in pieces instead. A client whose file becomes shorter while it is sent
+        sees its connection end too early, within half a second.
+
+        Args:
+            file: A path; or a descriptor or a binary file, of which a duplicate is
+                used: close it whenever you like. Its position does not matter and
+                does not change.
+            offset: Bytes to leave out at its beginning.
+            length: Bytes to send; None: up to its end, as it is now.
+            status: 200 to 599.
+            headers: As for :class:`Response`; there is no Content-Type by itself.
+
+        Raises:
+            OSError: It is not there, is a directory, or may not be read.
+            ValueError: It is no regular file, or ends before that part does.
+            TypeError: An argument has another type.
+
+        Wraps ``MHD_create_response_from_fd_at_offset64``.
+
+        Example::
+
+            text = {"Content-Type": "text/plain"}
+            return pymhd.Response.from_file("notes.txt", headers=text)
+        """
+        return cls._of(FilePart(file, offset, length), status, headers)
+
+    @classmethod
+    def _of(cls, body: Buffers | FilePart, status: int, headers: Fields | None) -> Self:
+        _check_status(status, body)
+        self = cls(b"", status, headers)
+        self._source = body
+        self._along = False
+        return self
 
     @classmethod
     def json(
@@ -295,8 +378,14 @@ class Response:
 
     @property
     def body(self) -> bytes:
-        """The body as it is sent."""
-        return self._body
+        """The body as it is sent.
+
+        Raises:
+            NotSupportedError: It is in a file.
+        """
+        if self._along or self._status == _SWITCHING_PROTOCOLS:
+            return self._body
+        return self._source.read()
 
     @property
     def headers(self) -> Headers:
@@ -509,15 +598,13 @@ class Response:
                 pointer = lib.pymhd_response_new_upgrade(fields, len(fields))
             function = "MHD_response_for_upgrade"
         else:
-            body, size = self._body, len(self._body)
-            described = (size, fields, len(fields))
+            body, status = self._body, self._status
             if self._along:
-                pointer = lib.pymhd_response_new(self._status, body, *described)
-            else:
-                kept = zero_copy.keep(body)
-                pointer = lib.pymhd_response_new_zero_copy(
-                    self._status, kept, *described
+                pointer = lib.pymhd_response_new(
+                    status, body, len(body), fields, len(fields)
                 )
+            else:
+                pointer = self._source.build(status, fields)
             function = "MHD_create_response_from_buffer"
         return owned(check_ptr(pointer, function), lib.pymhd_response_unref)
 

@@ -46,6 +46,7 @@ def serve(transport: str) -> Iterator[Serve]:
     yield start
     for daemon in daemons:
         daemon.stop()
+    daemons.clear()  # which their handlers' responses go with, and the files of these
     for loop in loops:
         loop.join(TIMEOUT)
 

@@ -137,11 +137,14 @@ static void
 pump_run (struct pymhd_driver *driver)
 {
   runs_begin (&driver->server.runs);
+  if (NULL != driver->server.clients.sending)
+    sigpipe_hold (&driver->server.sigpipe);
   clients_time_out (&driver->server);
   if (config_selects (&driver->server.config))
     select_run (driver);
   else
     (void) MHD_run (driver->server.mhd);
+  sigpipe_release (&driver->server.sigpipe);
   handshakes_suspend (&driver->server.handshakes);
   (void) clients_tend (&driver->server);
   accept_again (&driver->server);

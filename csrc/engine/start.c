@@ -20,9 +20,11 @@
 #include "mhd/listeners.h"
 #include "transport/handshake.h"
 
-/* Those that are not given are left out: libmicrohttpd takes no NULL. */
+/* Those of TLS that are not given are left out: libmicrohttpd takes no NULL.  Where it
+   has no threads of its own it does without sendfile() unless somebody else, we, deals
+   with SIGPIPE; 0.9.72 cannot be told. */
 static void
-start_choose_options (struct MHD_OptionItem options[7],
+start_choose_options (struct MHD_OptionItem options[8],
                       const struct server *server,
                       const struct pymhd_settings *settings)
 {
@@ -43,6 +45,11 @@ start_choose_options (struct MHD_OptionItem options[7],
   for (i = 0; i < sizeof (all) / sizeof (*all); i++)
     if (NULL != all[i].ptr_value)
       options[count++] = all[i];
+#if MHD_VERSION >= 0x00097300
+  options[count++] = (struct MHD_OptionItem) {
+    MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, NULL
+  };
+#endif
   options[count] = (struct MHD_OptionItem) { MHD_OPTION_END, 0, NULL };
 }
 
@@ -63,7 +70,7 @@ start_daemon (struct pymhd_driver *driver,
 {
   const unsigned int tls = driver->server.config.tls ? MHD_USE_TLS : 0;
   const bool listens = ! listeners_are_used (&driver->server.listeners);
-  struct MHD_OptionItem options[7];
+  struct MHD_OptionItem options[8];
 
   start_choose_options (options, &driver->server, settings);
   return MHD_start_daemon (settings->flags | tls | MHD_ALLOW_UPGRADE

@@ -69,8 +69,10 @@ pump_timeout (struct pymhd_driver *driver,
 {
   const int64_t sessions = timeout_sooner (sessions_linger (&driver->sessions),
                                            sessions_idle (&driver->sessions));
-  const int64_t clients = timeout_sooner (deadline_tend (&driver->server),
-                                          leaving_tend (&driver->server));
+  const int64_t files = sending_tend (&driver->server);
+  const int64_t clients
+    = timeout_sooner (files, timeout_sooner (deadline_tend (&driver->server),
+                                             leaving_tend (&driver->server)));
   const int64_t closing = hub_overdue (&driver->hub);
   const int64_t accepting = listeners_timeout (&driver->server);
   const int64_t mhd = config_calls_back (&driver->server.config)

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/slots.h"
 #include "http/early.h"
+#include "http/file.h"
 #include "http/quota.h"
 #include "http/request.h"
 #include "http/response.h"
@@ -277,6 +278,31 @@ request_has_answer (const struct request *request)
 }
 
 
+/* We keep the response as long as the client is being sent it, and with it the
+   descriptor. */
+static enum MHD_Result
+request_queue_file (struct request *request,
+                    struct MHD_Connection *connection)
+{
+  struct server *const server = request->requests->server;
+  const struct file_part *const part = response_file (request->shared);
+  unsigned int status;
+  int fd;
+
+  request->once = response_of_file (request->shared, &status, &fd);
+  if (NULL == request->once)
+  {
+    log_line ("memory or descriptors were short for a file; it is answered 500");
+    return response_queue (request->requests->refusal[FAILED], connection);
+  }
+  if (! config_calls_back (&server->config))
+    sigpipe_hold (&server->sigpipe);
+  if (NULL != request->client)
+    sending_begin (server, request->client, fd, part->offset + part->size);
+  return MHD_queue_response (connection, status, request->once);
+}
+
+
 static enum MHD_Result
 request_queue_answer (struct request *request,
                       struct MHD_Connection *connection)
@@ -285,6 +311,8 @@ request_queue_answer (struct request *request,
 
   if (NULL != request->shared)
   {
+    if (NULL != response_file (request->shared))
+      return request_queue_file (request, connection);
     if (response_upgrades (request->shared))
     {
       request->has_place = quota_take (request->requests->server->config.quota);

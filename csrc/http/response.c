@@ -14,13 +14,17 @@
 #include <string.h>
 
 #include "http/response.h"
+#include "api/file.h"
 #include "api/response.h"
+#include "http/file.h"
 #include "http/not_modified.h"
 #include "http/zero_copy.h"
 
 struct pymhd_response
 {
-  struct MHD_Response *mhd;
+  struct MHD_Response *mhd;     /* NULL: its body is part of a file, */
+  struct file_part part;        /* and each request gets one of its own, */
+  char *fields;                 /* with these */
   struct pymhd_response *next;
   atomic_uint references;
   unsigned int status;
@@ -230,11 +234,66 @@ response_for_upgrade (MHD_UpgradeHandler handler,
 }
 
 
+/* The same; the pieces have been announced by one pymhd_zero_copy_lend(), as if they lay where
+   PIECES does. */
+struct pymhd_response *
+pymhd_response_new_pieces (unsigned int status,
+                           const struct pymhd_piece *pieces,
+                           unsigned int count,
+                           const char *fields,
+                           size_t fields_size)
+{
+  return response_adopt (response_with_fields (zero_copy_pieces (pieces, count), fields, fields_size),
+                status, fields_size);
+}
+
+
+/* The same; the response has a reference of its own to the file. */
+struct pymhd_response *
+pymhd_response_new_file (unsigned int status,
+                         struct pymhd_file *file,
+                         uint64_t offset,
+                         uint64_t size,
+                         const char *fields,
+                         size_t fields_size)
+{
+  struct pymhd_response *const response = malloc (sizeof (*response));
+  char *const copy = malloc (fields_size + 1);
+
+  if ( (NULL == response) ||
+       (NULL == copy) )
+  {
+    free (response);
+    free (copy);
+    return NULL;
+  }
+  memcpy (copy, fields, fields_size);
+  file_ref (file);
+  *response = (struct pymhd_response) {
+    .part = { .file = file, .offset = offset, .size = size },
+    .fields = copy, .status = status, .header_size = fields_size
+  };
+  atomic_init (&response->references, 1);
+  return response;
+}
+
+
 /* Any thread; no Python inside. */
 void
 pymhd_response_ref (struct pymhd_response *response)
 {
   atomic_fetch_add (&response->references, 1);
+}
+
+
+static void
+response_free (struct pymhd_response *response)
+{
+  if (NULL != response->mhd)
+    MHD_destroy_response (response->mhd);
+  pymhd_file_unref (response->part.file);
+  free (response->fields);
+  free (response);
 }
 
 
@@ -246,6 +305,11 @@ pymhd_response_unref (struct pymhd_response *response)
   if ( (NULL == response) ||
        (1 != atomic_fetch_sub (&response->references, 1)) )
     return;
+  if (NULL == response->mhd)
+  {
+    response_free (response);
+    return;
+  }
   response->next = atomic_load (&graveyard);
   while (! atomic_compare_exchange_weak (&graveyard,
                                          &response->next,
@@ -268,8 +332,7 @@ response_drain (void)
   {
     struct pymhd_response *const next = response->next;
 
-    MHD_destroy_response (response->mhd);
-    free (response);
+    response_free (response);
     response = next;
   }
 }
@@ -297,6 +360,25 @@ size_t
 response_header_size (const struct pymhd_response *response)
 {
   return response->header_size;
+}
+
+
+const struct file_part *
+response_file (const struct pymhd_response *response)
+{
+  return NULL == response->part.file ? NULL : &response->part;
+}
+
+
+/* The driver, inside the access handler. */
+struct MHD_Response *
+response_of_file (const struct pymhd_response *response,
+                  unsigned int *status,
+                  int *fd)
+{
+  *status = response->status;
+  return response_with_fields (file_response (&response->part, fd),
+                      response->fields, response->header_size);
 }
 
 

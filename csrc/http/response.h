@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <microhttpd.h>
 
+struct file_part;
 struct pymhd_response;
 
 enum refusal
@@ -45,6 +46,18 @@ response_for_upgrade (MHD_UpgradeHandler handler,
 enum MHD_Result
 response_queue (struct pymhd_response *response,
                 struct MHD_Connection *connection);
+
+/* The part of a file that is its body, NULL if that is none.  It is not queued but by
+   response_of_file(). */
+const struct file_part *
+response_file (const struct pymhd_response *response);
+
+/* A response for one request with such a body, its fields, its status and its own
+   descriptor; the caller destroys it.  NULL if memory or descriptors are short. */
+struct MHD_Response *
+response_of_file (const struct pymhd_response *response,
+                  unsigned int *status,
+                  int *fd);
 
 /* About how many bytes its fields take. */
 size_t

@@ -9,8 +9,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "http/zero_copy.h"
+#include "api/file.h"
 #include "api/zero_copy.h"
 
 struct note
@@ -78,6 +80,62 @@ zero_copy_response (const char *body,
 
   if (NULL == response)
     zero_copy_give_back ((void *) (uintptr_t) body);
+  return response;
+}
+
+
+#if MHD_VERSION >= 0x00097400
+/* Ours are the ones of libmicrohttpd, but for the names. */
+_Static_assert (sizeof (struct pymhd_piece) == sizeof (struct MHD_IoVec), "as large");
+_Static_assert (offsetof (struct pymhd_piece, size)
+                == offsetof (struct MHD_IoVec, iov_len), "in the same order");
+
+static struct MHD_Response *
+zero_copy_make (const struct pymhd_piece *pieces,
+                unsigned int count)
+{
+  return MHD_create_response_from_iovec ((const void *) pieces, count,
+                                         &zero_copy_give_back,
+                                         (void *) (uintptr_t) pieces);
+}
+
+
+#else
+static struct MHD_Response *
+zero_copy_make (const struct pymhd_piece *pieces,
+                unsigned int count)
+{
+  struct MHD_Response *response;
+  char *joined;
+  size_t size = 0;
+  size_t at = 0;
+  unsigned int i;
+
+  for (i = 0; i < count; i++)
+    size += pieces[i].size;
+  joined = malloc (size + 1);
+  if (NULL == joined)
+    return NULL;
+  for (i = 0; i < count; at += pieces[i++].size)
+    memcpy (joined + at, pieces[i].at, pieces[i].size);
+  response = MHD_create_response_from_buffer (size, joined, MHD_RESPMEM_MUST_FREE);
+  if (NULL == response)
+    free (joined);
+  else
+    zero_copy_give_back ((void *) (uintptr_t) pieces);
+  return response;
+}
+
+
+#endif
+struct MHD_Response *
+zero_copy_pieces (const struct pymhd_piece *pieces,
+                  unsigned int count)
+{
+  struct MHD_Response *const response = zero_copy_make (pieces, count);
+
+  if (NULL == response)
+    zero_copy_give_back ((void *) (uintptr_t) pieces);
   return response;
 }
 

@@ -202,6 +202,7 @@ client_end (struct server *server,
     client->forget_request (client->request);
   client->request = NULL;
   uploads_remove (server, client);
+  sending_end (server, client);
   if ( (client->lingers) ||
        ( (! client->upgraded) &&
          (CUT != atomic_load (&client->stage)) &&
@@ -358,6 +359,7 @@ client_is_free (struct server *server,
                 struct client *client)
 {
   client->request = NULL;
+  sending_end (server, client);
   atomic_store_explicit (&client->received, 0, memory_order_relaxed);
   atomic_store_explicit (&client->turn,
                          1 + atomic_load_explicit (&client->turn,

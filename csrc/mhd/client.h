@@ -31,6 +31,8 @@ struct clients
   struct client *gone;          /* which the pump may still be told of */
   struct leaving *leaving;      /* closed, and sending still */
   int leaving_count;
+  struct client *sending;       /* is being sent a file */
+  atomic_int_fast64_t files_due_ms;     /* when to look at these; 0: never */
   atomic_int_fast64_t look_due_ms;      /* when to look at the first; 0: never */
   atomic_int_fast64_t limit_said_ms;    /* when the log was told of a limit */
   /* The pump's: */
@@ -92,6 +94,13 @@ deadline_tend (struct server *server);
 /* The pump in select mode, before libmicrohttpd runs. */
 void
 clients_time_out (struct server *server);
+
+/* --- sending.c --- */
+
+/* The pump: ends clients whose file has become shorter.  Milliseconds until it is to be
+   called again, -1 for never. */
+int64_t
+sending_tend (struct server *server);
 
 /* --- leaving.c --- */
 

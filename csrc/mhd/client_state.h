@@ -42,6 +42,8 @@ struct client
   struct client *next_upload;   /* a ring: its body comes; only where the pump drives */
   struct client *previous_upload;
   struct client *next_stuck;
+  struct client *next_sending;  /* is being sent a file; guarded by the clients' lock */
+  struct client *previous_sending;
   struct MHD_Connection *connection;
   int fd;
   bool watched;                 /* guarded by the clients' lock, as the next ones */
@@ -51,6 +53,9 @@ struct client
   bool undescribed;             /* its TLS: it has not done its handshake */
   bool upgraded;                /* its end is the session's business */
   bool lingers;                 /* it may be sending still when it is closed */
+  bool sends;                   /* it is being sent this part of a file: */
+  int file_fd;
+  uint64_t file_end;
 
   /* Its request, from the first line to its completion, which libmicrohttpd does
      not always tell of.  Whoever serves it. */
@@ -141,6 +146,21 @@ uploads_add (struct server *server,
 void
 uploads_remove (struct server *server,
                 struct client *client);
+
+/* --- sending.c --- */
+
+/* Whoever serves it, before libmicrohttpd has the response: it is sent a file up to
+   END.  The descriptor stays open, and is nobody else's, until sending_end(). */
+void
+sending_begin (struct server *server,
+               struct client *client,
+               int fd,
+               uint64_t end);
+
+/* The same, if it has begun: the request is over. */
+void
+sending_end (struct server *server,
+             struct client *client);
 
 /* --- deadline.c --- */
 

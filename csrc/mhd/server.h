@@ -16,6 +16,7 @@
 
 #include "base/life.h"
 #include "base/poller.h"
+#include "base/sigpipe.h"
 #include "base/wakeup.h"
 #include "mhd/accept.h"
 #include "mhd/batch.h"
@@ -48,5 +49,6 @@ struct server
   struct poller poller;         /* what the pump waits for */
   struct wakeup wakeup;         /* readable: pymhd_pump() has something to do */
   struct runs runs;
+  struct sigpipe sigpipe;       /* of the thread that drives it, while it runs */
   struct batch batch;
 };

@@ -22,6 +22,7 @@ PostProcessorPtr = NewType("PostProcessorPtr", CData)
 DriverPtr = NewType("DriverPtr", CData)
 HubPtr = NewType("HubPtr", CData)
 SharedResponsePtr = NewType("SharedResponsePtr", CData)
+FilePtr = NewType("FilePtr", CData)
 
 class Event(Protocol):
     """struct pymhd_event"""
@@ -742,6 +743,27 @@ class _Lib(Protocol):
     def pymhd_response_new_hub(
         self, fields: bytes, fields_size: int, /
     ) -> SharedResponsePtr: ...
+    def pymhd_response_new_file(
+        self,
+        status: int,
+        file: FilePtr,
+        offset: int,
+        size: int,
+        fields: bytes,
+        fields_size: int,
+        /,
+    ) -> SharedResponsePtr: ...
+    def pymhd_response_new_pieces(
+        self,
+        status: int,
+        pieces: CData,
+        count: int,
+        fields: bytes,
+        fields_size: int,
+        /,
+    ) -> SharedResponsePtr: ...
+    def pymhd_file_new(self, fd: int, /) -> FilePtr: ...
+    def pymhd_file_unref(self, file: FilePtr, /) -> None: ...
     def pymhd_response_ref(self, response: SharedResponsePtr, /) -> None: ...
     def pymhd_response_unref(self, response: SharedResponsePtr, /) -> None: ...
     def pymhd_zero_copy_lend(self) -> int: ...

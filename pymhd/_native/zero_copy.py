@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 __all__ = ["count", "forked", "keep", "take_back"]
 
-# The cffi objects that keep the bodies alive, by address, one for each response that
+# What keeps the bodies alive, by address, one for each response that
 # sends this body. The lock is held for moments only; it is reentrant, since a signal
 # handler may interrupt who holds it.
-_kept: "dict[int, list[CData]]" = {}
+_kept: dict[int, list[object]] = {}
 _lock = threading.RLock()
 
 
@@ -27,18 +27,16 @@ def forked() -> None:
     _lock = threading.RLock()
 
 
-def keep(body: bytes) -> "CData":
-    """Keep a body until it is taken back; return it as C sees it.
+def keep(address: "CData", needed: object) -> None:
+    """Keep an object until what is at an address is taken back.
 
     Raises:
         MemoryError: csrc could not take note of it, and it is not kept.
     """
-    seen = ffi.from_buffer("char[]", body)
     if not lib.pymhd_zero_copy_lend():
         raise MemoryError("no memory for a response")
     with _lock:
-        _kept.setdefault(int(ffi.cast("intptr_t", seen)), []).append(seen)
-    return seen
+        _kept.setdefault(int(ffi.cast("intptr_t", address)), []).append(needed)
 
 
 def take_back() -> None:
