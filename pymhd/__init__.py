@@ -6,6 +6,7 @@ the ``microhttpd.h`` that this was built against, under its C name, and
 ``MHD_response_for_upgrade``.
 """
 
+from pymhd import files
 from pymhd._native.library import ffi, lib
 from pymhd.daemon import Daemon, Polling, Threads
 from pymhd.errors import (
@@ -56,5 +57,6 @@ __all__ = [
     "Upgraded",
     "broadcast",
     "ffi",
+    "files",
     "lib",
 ]

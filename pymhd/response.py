@@ -49,6 +49,7 @@ Run: TypeAlias = Literal["thread", "inline", "hub"]
 _SWITCHING_PROTOCOLS = 101
 _OK = 200
 _SEE_OTHER = 303
+_NOT_MODIFIED = 304
 _REDIRECTIONS = (301, 302, 303, 307, 308)
 # What may stand in a URI reference (RFC 3986), and the sign of what is encoded.
 _IN_A_URI = ":/?#[]@!$&'()*+,;=%~"
@@ -226,7 +227,7 @@ class Response:
                 does not change.
             offset: Bytes to leave out at its beginning.
             length: Bytes to send; None: up to its end, as it is now.
-            status: 200 to 599.
+            status: 200 to 599; with 304 only the length is sent.
             headers: As for :class:`Response`; there is no Content-Type by itself.
 
         Raises:
@@ -245,7 +246,8 @@ class Response:
 
     @classmethod
     def _of(cls, body: Buffers | FilePart, status: int, headers: Fields | None) -> Self:
-        _check_status(status, body)
+        if status != _NOT_MODIFIED:  # which tells of the length, and sends nothing
+            _check_status(status, body)
         self = cls(b"", status, headers)
         self._source = body
         self._along = False

@@ -20,6 +20,8 @@ import pymhd
 
 # Its own two names, which are no Python object's.
 RAW = {"ffi", "lib"}
+# Whose names make sense behind its own only.
+NAMESPACES = {"files"}
 ALIASES_ARE_FROM = ("types", "typing", "collections.abc")
 
 
@@ -37,7 +39,12 @@ MODULES = public_modules()
 
 def public_names() -> set[str]:
     """Return what the public modules offer for the package to gather."""
-    return {name for module in MODULES.values() for name in module.__all__}
+    return NAMESPACES | {
+        exported
+        for name, module in MODULES.items()
+        if name not in NAMESPACES
+        for exported in module.__all__
+    }
 
 
 def test_the_version_is_that_of_the_distribution() -> None:
@@ -75,6 +82,7 @@ def test_the_package_exports_what_its_modules_do() -> None:
 def in_the_readme() -> Iterator[str]:
     """Yield what README names: all but the members that are asyncio's."""
     yield from pymhd.__all__
+    yield from pymhd.files.__all__
     for name, member in methods():
         cls, _, method = name.partition(".")
         if cls in ("Daemon", "Request", "Response", "Upgraded"):
