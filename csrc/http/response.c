@@ -234,8 +234,8 @@ response_for_upgrade (MHD_UpgradeHandler handler,
 }
 
 
-/* The same; the pieces have been announced by one pymhd_zero_copy_lend(), as if they lay where
-   PIECES does. */
+/* The same; the pieces have been announced by one pymhd_zero_copy_lend(), as if they
+   lay where PIECES does. */
 struct pymhd_response *
 pymhd_response_new_pieces (unsigned int status,
                            const struct pymhd_piece *pieces,
@@ -243,8 +243,9 @@ pymhd_response_new_pieces (unsigned int status,
                            const char *fields,
                            size_t fields_size)
 {
-  return response_adopt (response_with_fields (zero_copy_pieces (pieces, count), fields, fields_size),
-                status, fields_size);
+  return response_adopt (response_with_fields (zero_copy_pieces (pieces, count),
+                                               fields, fields_size),
+                         status, fields_size);
 }
 
 
@@ -378,7 +379,7 @@ response_of_file (const struct pymhd_response *response,
 {
   *status = response->status;
   return response_with_fields (file_response (&response->part, fd),
-                      response->fields, response->header_size);
+                               response->fields, response->header_size);
 }
 
 
