@@ -49,7 +49,6 @@ Run: TypeAlias = Literal["thread", "inline", "hub"]
 _SWITCHING_PROTOCOLS = 101
 _OK = 200
 _SEE_OTHER = 303
-_NOT_MODIFIED = 304
 _REDIRECTIONS = (301, 302, 303, 307, 308)
 # What may stand in a URI reference (RFC 3986), and the sign of what is encoded.
 _IN_A_URI = ":/?#[]@!$&'()*+,;=%~"
@@ -246,8 +245,7 @@ class Response:
 
     @classmethod
     def _of(cls, body: Buffers | FilePart, status: int, headers: Fields | None) -> Self:
-        if status != _NOT_MODIFIED:  # which tells of the length, and sends nothing
-            _check_status(status, body)
+        _check_status(status, body)
         self = cls(b"", status, headers)
         self._source = body
         self._along = False
