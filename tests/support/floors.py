@@ -37,15 +37,16 @@ PYTHON_FLOORS: Floors = (
     ("limits", "tls"),
     # What a handler is given.
     ("request",),
-    # Of an upgrade; of a response's header; of a stream.
-    ("_switch", "_response_fields", "_cookies", "_stream_io", "_blame"),
+    # Of an upgrade; of a stream; of a response's header and body.
+    ("_switch", "_stream_io", "_blame"),
+    ("_response_fields", "_cookies", "_bodies", "_conditions"),
     ("_stream",),
     ("upgrade",),
     # Upgraded connections that have protocols.
     ("_hub",),
     # What a handler gives back.
     ("protocol", "response"),
-    ("handler", "_upgrade_threads", "_batch"),
+    ("handler", "files", "_upgrade_threads", "_batch"),
     # From a request to its handler and back.
     ("_dispatcher",),
     # Who runs libmicrohttpd.
