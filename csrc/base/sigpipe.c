@@ -7,6 +7,7 @@
  * processes that they start have their signals as the program wants them.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <time.h>
 
 #include "base/sigpipe.h"

@@ -5,13 +5,9 @@
  * The structure outlives MHD_stop_daemon(): Python's object owns it, so no
  * call with it can be a use after free.
  */
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "api/driver.h"
 #include "api/hub.h"

@@ -14,13 +14,13 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 #include "engine/pump.h"
 #include "api/batch.h"
 #include "api/pump.h"
 #include "base/clock.h"
 #include "base/poller.h"
+#include "base/sigpipe.h"
 #include "base/wakeup.h"
 #include "engine/driver.h"
 #include "engine/select.h"

@@ -18,6 +18,7 @@
 #include "mhd/client.h"
 #include "mhd/config.h"
 #include "mhd/listeners.h"
+#include "mhd/server.h"
 #include "transport/handshake.h"
 
 /* Those of TLS that are not given are left out: libmicrohttpd takes no NULL.  Where it
@@ -154,8 +155,8 @@ start_mhd (struct pymhd_driver *driver,
 
 /* Where clients come to; 0 or an errno. */
 static int
-open_listening (struct server *server,
-                const struct pymhd_settings *settings)
+start_open_listening (struct server *server,
+                      const struct pymhd_settings *settings)
 {
   if (1 < settings->listen_count)
     return listeners_open (server, settings->listen_fds, settings->listen_count);
@@ -212,7 +213,7 @@ pymhd_driver_start (struct pymhd_driver *driver,
   if (0 == error)
     error = requests_open (&driver->requests) ? 0 : ENOMEM;
   if (0 == error)
-    error = open_listening (&driver->server, settings);
+    error = start_open_listening (&driver->server, settings);
   if (0 == error)
     error = start_mhd (driver, settings);
   if (0 != error)

@@ -5,6 +5,7 @@
  * It has no body, but may tell the length of the one that is as it was.  Nothing else
  * may stand there: a cache would take "Content-Length: 0" for news.
  */
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
 

@@ -152,3 +152,15 @@ request_forget (void *request);
 enum MHD_Result
 request_reply (struct request *request,
                struct MHD_Connection *connection);
+
+/* requests.c: the request has been answered, or never will be. */
+void
+request_end (struct request *request);
+
+/* requests.c: nobody knows the request any more. */
+void
+request_unmake (struct request *request);
+
+/* answer.c: gives the place back that it has for its upgrade. */
+void
+request_leave_place (struct request *request);

@@ -9,7 +9,6 @@
  * without a lock; response_drain() destroys it at a safe place.
  */
 #include <stdatomic.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 

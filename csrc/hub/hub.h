@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What input.c (with events), outbox.c and stream.c share: the
+ * What the files of this folder share: the
  * upgraded connections that a pump serves itself.
  *
  * All of it belongs to the pump's thread.  Other threads reach no further than
@@ -13,7 +13,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "api/hub.h"
 #include "base/poller.h"
@@ -185,6 +184,8 @@ link_set_output (struct link *link,
 bool
 hub_make_arena (struct hub *hub);
 
+/* --- ready.c --- */
+
 /* Has hub_collect() attend to the link. */
 void
 hub_queue (struct link *link);
@@ -243,3 +244,35 @@ outbox_clear (struct outbox *outbox);
 /* How many bytes have not been taken by the kernel. */
 size_t
 outbox_waiting (const struct link *link);
+
+/* --- outbox.c, for write.c --- */
+
+/* NULL if memory is short.  ROOM: for so many bytes, of which SIZE are given. */
+struct blob *
+blob_new (const char *bytes,
+          size_t size,
+          size_t room);
+
+/* The last one frees it; NULL is nobody. */
+void
+blob_unref (struct blob *blob);
+
+/* Takes a reference to the blob, of which so much has been sent.  False if memory is
+   short. */
+bool
+outbox_add_blob (struct outbox *outbox,
+                 struct blob *blob,
+                 size_t sent);
+
+/* Puts a copy of the bytes behind the others.  False if memory is short. */
+bool
+outbox_add_bytes (struct outbox *outbox,
+                  const char *bytes,
+                  size_t size);
+
+/* Sends until the kernel takes no more; how much it took.  Where that ends the
+   connection, the link is lost. */
+size_t
+outbox_send_some (struct link *link,
+                  const char *bytes,
+                  size_t size);

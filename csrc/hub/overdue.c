@@ -10,7 +10,6 @@
  *
  * All on the pump's thread; no lock.
  */
-
 #include "api/hub.h"
 #include "base/clock.h"
 #include "hub/hub.h"

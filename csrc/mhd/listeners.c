@@ -5,6 +5,7 @@
 #define _GNU_SOURCE              /* accept4() */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>

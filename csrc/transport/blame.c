@@ -8,7 +8,7 @@
  * keys.  Later there is not much that can be wrong, and GnuTLS can be asked for it.
  */
 #include <errno.h>
-#include <stdio.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/types.h>

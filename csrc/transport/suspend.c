@@ -12,12 +12,11 @@
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <microhttpd.h>
 
-#include "transport/handshake.h"
 #include "base/clock.h"
 #include "base/poller.h"
 #include "transport/blame.h"
+#include "transport/handshake.h"
 
 
 int

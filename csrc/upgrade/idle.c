@@ -10,7 +10,6 @@
  * A session that has been idle too long has its socket shut down: whoever is
  * blocked on it comes back and closes it.  If nobody does, we do.
  */
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdatomic.h>

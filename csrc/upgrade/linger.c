@@ -122,59 +122,18 @@ session_wait (struct session *session)
 }
 
 
-static struct waiting *
-linger_list_of (struct session *session)
-{
-  return FLUSHING == session->state ? &session->sessions->flushing
-                                    : &session->sessions->lingering;
-}
-
-
-static void
-linger_leave_list (struct session *session)
-{
-  struct waiting *const list = linger_list_of (session);
-
-  if (NULL != session->previous)
-    session->previous->next = session->next;
-  else
-    list->first = session->next;
-  if (NULL != session->next)
-    session->next->previous = session->previous;
-  else
-    list->last = session->previous;
-}
-
-
-/* Behind the others: what is allowed is the same for all, so whoever comes last is
-   due last. */
-static void
-linger_enter_list (struct session *session)
-{
-  struct waiting *const list = linger_list_of (session);
-
-  session->next = NULL;
-  session->previous = list->last;
-  if (NULL != session->previous)
-    session->previous->next = session;
-  else
-    list->first = session;
-  list->last = session;
-}
-
-
-static void
-linger_leave_lingering (struct session *session)
+void
+linger_end (struct session *session)
 {
   if (LINGERING == session->state)
     poller_unwatch (&session->sessions->server->poller, session->fd);
-  linger_leave_list (session);
+  waiting_leave (session);
   session_finish (session);
 }
 
 
 /* All that Python wrote is the kernel's to send. */
-static void
+void
 linger_begin (struct session *session)
 {
   if (session->reset)
@@ -188,7 +147,7 @@ linger_begin (struct session *session)
                       &session->watcher)) )
     session_finish (session);
   else
-    linger_enter_list (session);
+    waiting_enter (session);
 }
 
 
@@ -208,7 +167,7 @@ sessions_close_pending (struct sessions *sessions)
       continue;
     }
     session_enter (session, FLUSHING);
-    linger_enter_list (session);
+    waiting_enter (session);
     session->ops->flush (session);
   }
 }
@@ -241,62 +200,6 @@ session_leave_hub (struct sessions *sessions,
 
 /* The pump's thread. */
 void
-session_begin (struct session *session)
-{
-  if (NULL == session->relay)
-    return;
-  relay_move (session->relay);
-  relay_watch (session->relay);
-}
-
-
-/* Moves a relay whose session flushes, and lets it linger when it is through. */
-static void
-linger_flush (struct relay *relay)
-{
-  struct session *const session = relay->session;
-  const int64_t before = relay->progress_ms;
-
-  relay_move (relay);
-  if (relay_is_through (relay))
-  {
-    relay_unwatch (relay);
-    linger_leave_list (session);
-    linger_begin (session);
-    return;
-  }
-  relay_watch (relay);
-  if (0 == relay_timeout (relay))
-    linger_leave_lingering (session);
-  else if (before != relay->progress_ms)
-  {
-    linger_leave_list (session);
-    linger_enter_list (session);
-  }
-}
-
-
-/* The pump's thread. */
-void
-sessions_relay (struct sessions *sessions)
-{
-  struct relay *relay;
-
-  while (NULL != (relay = relay_next_ready (&sessions->relays)))
-  {
-    if (FLUSHING == relay->session->state)
-      linger_flush (relay);
-    else
-    {
-      relay_move (relay);
-      relay_watch (relay);
-    }
-  }
-}
-
-
-/* The pump's thread. */
-void
 session_readable (struct watcher *watcher,
                   uint32_t events)
 {
@@ -304,7 +207,7 @@ session_readable (struct watcher *watcher,
 
   (void) events;
   if (linger_drain (session))
-    linger_leave_lingering (session);
+    linger_end (session);
 }
 
 
@@ -333,7 +236,7 @@ linger_end_due (struct waiting *list,
     left = linger_left_ms (list->first, now);
     if (0 < left)
       return left;
-    linger_leave_lingering (list->first);
+    linger_end (list->first);
   }
   return -1;
 }
@@ -372,7 +275,7 @@ sessions_end (struct sessions *sessions)
     session_finish (session);
   sessions_close_pending (sessions);
   while (NULL != sessions->flushing.first)
-    linger_leave_lingering (sessions->flushing.first);
+    linger_end (sessions->flushing.first);
   while (NULL != sessions->lingering.first)
-    linger_leave_lingering (sessions->lingering.first);
+    linger_end (sessions->lingering.first);
 }

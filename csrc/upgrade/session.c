@@ -5,7 +5,6 @@
  * Whoever ends a session (Python's close(), a finalizer, stop()) only marks it
  * here; linger.c does the rest on a thread that may.
  */
-#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -71,6 +70,13 @@ session_find (int64_t token)
   struct session *const session = slots_get (&live, token);
 
   return (NULL != session) && (LIVE == session->state) ? session : NULL;
+}
+
+
+struct session *
+session_ending (int64_t token)
+{
+  return slots_get (&live, token);
 }
 
 
@@ -149,52 +155,6 @@ session_new (struct sessions *sessions,
 }
 
 
-/* Any thread, and inside finalizers: no lock is held across a call into
-   libmicrohttpd or Python.  0 if there is no such session any more. */
-int
-pymhd_session_close (int64_t token)
-{
-  struct session *session;
-
-  (void) pthread_mutex_lock (&lock);
-  session = session_find (token);
-  if (NULL != session)
-    session_close_locked (session);
-  (void) pthread_mutex_unlock (&lock);
-  return NULL != session;
-}
-
-
-/* Any thread.  False once it has been closed, by whomever. */
-int
-pymhd_session_is_live (int64_t token)
-{
-  bool found;
-
-  (void) pthread_mutex_lock (&lock);
-  found = NULL != session_find (token);
-  (void) pthread_mutex_unlock (&lock);
-  return found;
-}
-
-
-/* Any thread: a descriptor of its own for a session's socket, -1 with an errno if
-   there is none. */
-int
-pymhd_session_dup (int64_t token)
-{
-  struct session *session;
-  int fd = -1;
-
-  (void) pthread_mutex_lock (&lock);
-  session = session_find (token);
-  if (NULL != session)
-    fd = fcntl (session->fd, F_DUPFD_CLOEXEC, 3);
-  (void) pthread_mutex_unlock (&lock);
-  return fd;
-}
-
-
 void
 sessions_shutdown (struct sessions *sessions,
                    int how)
@@ -219,24 +179,6 @@ pymhd_sessions_live (void)
   count = live.used;
   (void) pthread_mutex_unlock (&lock);
   return count;
-}
-
-
-/* Any thread.  The errno of what has ended a TLS connection, of which Python's
-   descriptor can only tell that it has ended; 0 for an orderly end. */
-int
-pymhd_session_error (int64_t token)
-{
-  struct session *session;
-  int error = 0;
-
-  (void) pthread_mutex_lock (&lock);
-  session = slots_get (&live, token);
-  if ( (NULL != session) &&
-       (NULL != session->relay) )
-    error = atomic_load (&session->relay->error);
-  (void) pthread_mutex_unlock (&lock);
-  return error;
 }
 
 

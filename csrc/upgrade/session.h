@@ -103,9 +103,13 @@ sessions_lock (void);
 void
 sessions_unlock (void);
 
-/* These three while it is locked.  NULL: there is no such session that lives. */
+/* These four while it is locked.  NULL: there is no such session that lives. */
 struct session *
 session_find (int64_t token);
+
+/* The same of one that may have been closed already, and not ended yet. */
+struct session *
+session_ending (int64_t token);
 
 /* The daemon's next session at or after *at that lives. */
 struct session *
@@ -201,15 +205,6 @@ void
 session_readable (struct watcher *watcher,
                   uint32_t events);
 
-/* The pump: begins to move what comes over TLS. */
-void
-session_begin (struct session *session);
-
-/* The pump, when all that epoll said has been read: moves what is ready over
-   TLS. */
-void
-sessions_relay (struct sessions *sessions);
-
 /* The pump: ends sessions that lingered too long.  Milliseconds until the
    next one, -1 for none. */
 int
@@ -219,3 +214,33 @@ sessions_linger (struct sessions *sessions);
    others. */
 void
 sessions_end (struct sessions *sessions);
+
+/* --- flush.c --- */
+
+/* The pump: begins to move what comes over TLS. */
+void
+session_begin (struct session *session);
+
+/* The pump, when all that epoll said has been read: moves what is ready over
+   TLS. */
+void
+sessions_relay (struct sessions *sessions);
+
+/* --- waiting.c --- */
+
+/* Out of the list of those that flush, or that linger, and into it: behind the others. */
+void
+waiting_leave (struct session *session);
+
+void
+waiting_enter (struct session *session);
+
+/* --- linger.c, for flush.c --- */
+
+/* All that Python wrote is the kernel's to send. */
+void
+linger_begin (struct session *session);
+
+/* It has waited for long enough. */
+void
+linger_end (struct session *session);
