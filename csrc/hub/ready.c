@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Links that are to be attended to, first come, first served: epoll has told of them, or
- * their end has come.
+ * Links that are to be attended to, first come, first served: epoll has told of them,
+ * or their end has come.
  *
  * All on the pump's thread; no lock.
  */

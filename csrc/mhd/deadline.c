@@ -267,7 +267,8 @@ client_cut (struct server *server,
       return;                   /* it has come this far just now */
   while (! atomic_compare_exchange_weak (&client->stage, &stage, CUT));
   ends_remove (server, client);
-  handshake_cut (client->handshake, "it takes longer than Limits.header_timeout allows");
+  handshake_cut (client->handshake,
+                 "it takes longer than Limits.header_timeout allows");
   if (NULL != status)
     farewell (server, client->fd, NULL, status);
   /* Whatever libmicrohttpd waits for, this is what it hears of ... */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Sessions over TLS whose relay moves bytes, and how they flush: what Python wrote before
- * it closed goes out before they linger.
+ * Sessions over TLS whose relay moves bytes, and how they flush: what Python wrote
+ * before it closed goes out before they linger.
  */
 #include "transport/relay.h"
 #include "upgrade/session.h"

@@ -228,7 +228,8 @@ sessions_relay (struct sessions *sessions);
 
 /* --- waiting.c --- */
 
-/* Out of the list of those that flush, or that linger, and into it: behind the others. */
+/* Out of the list of those that flush, or that linger, and into it, behind the
+   others. */
 void
 waiting_leave (struct session *session);
 
