@@ -153,7 +153,8 @@ early_refuse_lines (struct requests *requests)
 }
 
 
-/* Any thread, any lock of libmicrohttpd's: but for these lines, which it logs with none,
+/* Any thread, any lock of libmicrohttpd's: but for these lines, which it logs with
+   none,
    on the thread of the connection. */
 void
 early_log (void *cls,

@@ -104,7 +104,8 @@ request_take_for_1_1 (const char *version)
 }
 
 
-/* Where libmicrohttpd takes no response, as in the middle of a body, or says it badly. */
+/* Where libmicrohttpd takes no response, as in the middle of a body, or says it
+   badly. */
 static enum MHD_Result
 request_refuse_now (struct request *request,
                     struct MHD_Connection *connection,
