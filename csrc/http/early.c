@@ -154,8 +154,7 @@ early_refuse_lines (struct requests *requests)
 
 
 /* Any thread, any lock of libmicrohttpd's: but for these lines, which it logs with
-   none,
-   on the thread of the connection. */
+   none, on the thread of the connection. */
 void
 early_log (void *cls,
            const char *format,
