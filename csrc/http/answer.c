@@ -18,8 +18,11 @@
 #include "mhd/batch.h"
 #include "mhd/client_state.h"
 #include "mhd/config.h"
-#include "mhd/log_mhd.h"
 #include "mhd/server.h"
+
+/* The last one that was answered on this thread: libmicrohttpd makes the header of the
+   response at once, and this is the one that it speaks of if it cannot. */
+static _Thread_local struct request *queued;
 
 
 /* Tells Python that the upgrade will not come that it may have answered with,
@@ -67,6 +70,8 @@ request_forget (void *cls)
 {
   struct request *const request = cls;
 
+  if (queued == request)
+    queued = NULL;
   request_leave_place (request);
   if ( (ASKED == request->phase) ||
        ( (ANSWERED == request->phase) &&
@@ -94,19 +99,36 @@ static void
 request_say_too_large (const struct request *request,
                        struct MHD_Connection *connection)
 {
-  const union MHD_ConnectionInfo *const info
-    = MHD_get_connection_info (connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-  const size_t asked = NULL == info ? 0 : info->header_size;
   const size_t answered = NULL == request->shared
                           ? request->header_size
                           : response_header_size (request->shared);
 
   log_at (LOG_ERROR,
           "a response was not sent, the client got 500 instead: its header of about "
-          "%zu bytes and the request's of %zu have no room together in Limits.memory "
-          "(%zu)", answered, asked, request->requests->server->config.memory);
+          "%zu bytes and the request's of about %zu have no room together in Limits.memory "
+          "(%zu)", answered, request->head.size, request->requests->server->config.memory);
   farewell (request->requests->server, request->client->fd, connection,
             "500 Internal Server Error");
+}
+
+
+/* Later is too late: 0.9.72 shuts the connection down before it tells of the end. */
+void
+request_header_failed (void)
+{
+  const struct request *const request = queued;
+
+  queued = NULL;
+  if ( (NULL != request) &&
+       (NULL != request->client) )
+    request_say_too_large (request, request->client->connection);
+}
+
+
+void
+request_answered_elsewhere (void)
+{
+  queued = NULL;
 }
 
 
@@ -120,16 +142,13 @@ request_completed (void *cls,
                    enum MHD_RequestTerminationCode toe)
 {
   struct request *const request = *req_cls;
-  const bool too_large = log_took_header_failure ();
 
   (void) cls;
+  (void) connection;
+  (void) toe;
   if (NULL == request)
     return;
   *req_cls = NULL;
-  if ( (too_large) &&
-       (ANSWERED == request->phase) &&
-       (MHD_REQUEST_TERMINATED_COMPLETED_OK != toe) )
-    request_say_too_large (request, connection);
   if (NULL != request->client)
     client_is_free (request->requests->server, request->client);
   request_forget (request);
@@ -200,12 +219,14 @@ request_reply (struct request *request,
 {
   if (REFUSALS != request->refusal)
   {
+    queued = request;
     request_enter (request, ANSWERED);
     return response_queue (request->requests->refusal[request->refusal],
                            connection);
   }
   if (! request_has_answer (request))
     return MHD_YES;             /* Python is at it: we are called again */
+  queued = request;
   request_enter (request, ANSWERED);
   if (MHD_YES == request_queue_answer (request, connection))
     return MHD_YES;

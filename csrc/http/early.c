@@ -163,6 +163,10 @@ early_log (void *cls,
   struct requests *const requests = cls;
 
   log_mhd (requests->server, format, arguments);
+  if (log_took_header_failure ())
+    request_header_failed ();
+  else if (NULL != strstr (format, "Error processing request"))
+    request_answered_elsewhere ();
   if (NULL != strstr (format, MHD_HTTP_HEADER_CONTENT_LENGTH))
     early_refuse_lengths (requests);
   else if (NULL != strstr (format, "Received malformed "))

@@ -148,6 +148,14 @@ request_make (struct requests *requests);
 void
 request_forget (void *request);
 
+/* libmicrohttpd has logged on this thread that the header of a response had no room. */
+void
+request_header_failed (void);
+
+/* The same: that the next response is its own. */
+void
+request_answered_elsewhere (void);
+
 /* Queues the answer if it is there.  MHD_NO: the connection is to be closed. */
 enum MHD_Result
 request_reply (struct request *request,
