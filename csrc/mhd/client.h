@@ -38,6 +38,7 @@ struct clients
   /* The pump's: */
   unsigned int runs_before_look;        /* how many there are to be first; 0: any */
   struct client *uploads;       /* a ring: whose bodies are on their way */
+  int upload_count;
   struct client *stuck;         /* select mode: to be timed out */
 };
 

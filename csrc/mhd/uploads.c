@@ -14,7 +14,10 @@
 #include "mhd/client_state.h"
 #include "mhd/server.h"
 
+/* So many are looked at after a run, or this part of all: many who come together must
+   not have libmicrohttpd go through them all for long. */
 #define LOOKS 16
+#define PART 4
 #define STRIKES 3
 
 
@@ -28,6 +31,7 @@ uploads_add (struct server *server,
   if (NULL != client->next_upload)
     return;
   client->strikes = 0;
+  server->clients.upload_count++;
   if (NULL == first)
   {
     client->next_upload = client->previous_upload = client;
@@ -47,6 +51,7 @@ uploads_remove (struct server *server,
 {
   if (NULL == client->next_upload)
     return;
+  server->clients.upload_count--;
   client->next_upload->previous_upload = client->previous_upload;
   client->previous_upload->next_upload = client->next_upload;
   if (client == server->clients.uploads)
@@ -61,10 +66,11 @@ uploads_tend (struct server *server)
 {
   struct client *client = server->clients.uploads;
   const struct client *const last = client->previous_upload;
+  const int part = server->clients.upload_count / PART;
   bool more = true;
   int left;
 
-  for (left = LOOKS; (more) && (0 < left); left--)
+  for (left = LOOKS < part ? part : LOOKS; (more) && (0 < left); left--)
   {
     struct client *const next = client->next_upload;
 
