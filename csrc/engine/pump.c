@@ -96,7 +96,8 @@ pump_open (struct pymhd_driver *driver)
 }
 
 
-/* The same thread, when libmicrohttpd has been started. */
+/* The thread that starts the driver, when libmicrohttpd has been started: the pump
+   watches libmicrohttpd's descriptors from now on. */
 int
 pump_drive (struct pymhd_driver *driver)
 {

@@ -28,7 +28,7 @@ struct pump
 int
 pump_open (struct pymhd_driver *driver);
 
-/* Takes libmicrohttpd in.  The same. */
+/* Has the pump watch what libmicrohttpd waits for.  0, or the errno of what failed. */
 int
 pump_drive (struct pymhd_driver *driver);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * libmicrohttpd in select mode, driven by pymhd_pump() or by a select() of
- * somebody's own.  Our epoll descriptor is one more to watch: all that is not
- * libmicrohttpd's stays as it is.
+ * libmicrohttpd in select mode, driven by pymhd_pump() or by the
+ * application's own select().  Our epoll descriptor is one more to watch: all that is
+ * not libmicrohttpd's stays as it is.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -60,8 +60,8 @@ select_wait (struct pymhd_driver *driver,
 }
 
 
-/* The pump's thread: runs libmicrohttpd with what select() has said; the second
-   time it asks by itself. */
+/* The pump's thread: runs libmicrohttpd with what select() has said.  Each answer
+   serves once: without one, MHD_run() asks the system itself. */
 void
 select_run (struct pymhd_driver *driver)
 {

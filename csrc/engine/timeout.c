@@ -53,7 +53,8 @@ timeout_of_mhd (struct pymhd_driver *driver)
 }
 
 
-/* The same where it has threads of its own; does what is to do beside them. */
+/* How long the pump may wait where libmicrohttpd has threads of its own; does what the
+   pump has to do beside them. */
 static int64_t
 timeout_beside_mhd (struct pymhd_driver *driver)
 {

@@ -16,7 +16,7 @@ void
 early_begin (struct request *request,
              struct MHD_Connection *connection);
 
-/* The same: no more of them. */
+/* The driver: no line of it is still to come. */
 void
 early_end (struct request *request);
 

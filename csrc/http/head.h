@@ -62,7 +62,8 @@ head_read (struct head *head,
            const char *method,
            const char *version);
 
-/* The same for the trailer of a body in chunks: BAD_REQUEST or REFUSALS. */
+/* Reads the trailer of a body in chunks.  REFUSALS, or BAD_REQUEST if it breaks a
+   rule. */
 enum refusal
 head_read_trailer (struct MHD_Connection *connection);
 

@@ -161,8 +161,9 @@ request_of_upgrade (void *req_cls,
 }
 
 
-/* The same, after the session has been counted: stop() sees one or the other.  The
-   session has the request's place from now on. */
+/* The driver, inside the upgrade handler, after the session has been counted, so that
+   stop() sees the request or the session at any time.  The session has the request's
+   place from now on. */
 void
 request_upgraded (void *req_cls,
                   bool has_session)

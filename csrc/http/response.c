@@ -233,8 +233,8 @@ response_for_upgrade (MHD_UpgradeHandler handler,
 }
 
 
-/* The same; the pieces have been announced by one pymhd_zero_copy_lend(), as if they
-   lay where PIECES does. */
+/* Any thread; no Python inside.  The body is several pieces, which one
+   pymhd_zero_copy_lend() has announced, as if they lay where PIECES does. */
 struct pymhd_response *
 pymhd_response_new_pieces (unsigned int status,
                            const struct pymhd_piece *pieces,
@@ -248,7 +248,8 @@ pymhd_response_new_pieces (unsigned int status,
 }
 
 
-/* The same; the response has a reference of its own to the file. */
+/* Any thread; no Python inside.  The body is part of a file, to which the response has
+   a reference of its own. */
 struct pymhd_response *
 pymhd_response_new_file (unsigned int status,
                          struct pymhd_file *file,

@@ -16,8 +16,8 @@ struct MHD_Response *
 zero_copy_response (const char *body,
                     size_t size);
 
-/* The same with several pieces: where libmicrohttpd has no such responses, a copy.  What
-   is given back is the address of PIECES. */
+/* A response whose body is several pieces; where libmicrohttpd has no such responses, a
+   copy of them.  What is given back is the address of PIECES. */
 struct MHD_Response *
 zero_copy_pieces (const struct pymhd_piece *pieces,
                   unsigned int count);

@@ -30,8 +30,8 @@
 #include "upgrade/upgrade.h"
 
 
-/* Bytes have moved over a UNIX socket, whose kernel does not know when: that counts
-   where somebody asks. */
+/* Bytes have moved over a UNIX socket, for which the kernel does not keep the time: the
+   session keeps it, if any of them has an idle timeout. */
 static void
 link_moved (const struct stream *stream)
 {
@@ -74,8 +74,8 @@ link_new (struct hub *hub,
 }
 
 
-/* The same over TLS, whose session may hold more that came early.  NULL too if
-   there is no TLS where there should be. */
+/* Makes the link, with what came early: over TLS GnuTLS may hold more of that.  NULL if
+   memory is short, or there is no TLS where there should be. */
 static struct link *
 link_make (struct hub *hub,
            int fd,

@@ -199,7 +199,8 @@ void
 hub_lose (struct link *link,
           int error);
 
-/* The same, and the connection is aborted. */
+/* Ends the connection for a reason of ours: what waits is not sent, and Python is told
+   why. */
 void
 hub_cut (struct link *link,
          enum pymhd_hub_cut why);

@@ -125,7 +125,8 @@ pymhd_hub_write (struct pymhd_hub *face,
 }
 
 
-/* The pump's thread.  One write; returns the same. */
+/* The pump's thread.  Sends one write.  Returns whether the connection has passed its
+   high water mark: then it is in the batch's crossed. */
 int
 pymhd_hub_send (struct pymhd_hub *face,
                 int32_t connection,
@@ -141,7 +142,8 @@ pymhd_hub_send (struct pymhd_hub *face,
 }
 
 
-/* The pump's thread.  Sends the same to many; returns the same. */
+/* The pump's thread.  Sends the same bytes to many.  Returns how many of them have
+   passed their high water mark: those in the batch's crossed. */
 int
 pymhd_hub_broadcast (struct pymhd_hub *face,
                      const int32_t *connections,

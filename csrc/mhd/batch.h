@@ -15,7 +15,7 @@ struct batch
   int count;
   int room;
   struct buffer text;             /* what the events' text_end points into */
-  struct pymhd_batch face;      /* the same, for Python */
+  struct pymhd_batch face;      /* the batch as Python sees it */
 };
 
 /* Adds an event, behind the text that belongs to it.  False if memory is short. */

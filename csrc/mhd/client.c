@@ -104,7 +104,7 @@ client_enter_list (struct client_list *list,
 }
 
 
-/* The same lock is held. */
+/* The clients' lock is held, or the pump drives them. */
 static void
 client_leave_list (struct client_list *list,
                    struct client *client)
@@ -337,7 +337,7 @@ client_enters (struct server *server,
 
   if (! config_calls_back (&server->config))
   {
-    /* The same thread looks at it. */
+    /* The pump serves it, and is also the one that looks at it: no race. */
     if (CUT == before)
       return false;
     atomic_store_explicit (&client->stage, stage, memory_order_relaxed);

@@ -76,7 +76,7 @@ struct client
   int seen_stage;
   bool stirs;                   /* bytes of a further request have come */
 
-  /* client_is_stuck()'s: the same. */
+  /* client_is_stuck()'s: what its last look has seen. */
   uint64_t read_received;
   unsigned int read_turn;
   int unread;
@@ -103,12 +103,13 @@ client_takes (struct client *client,
               void *request,
               void (*forget) (void *request));
 
-/* The same: the request is over. */
+/* Whoever serves it: the request is over. */
 void
 client_is_free (struct server *server,
                 struct client *client);
 
-/* The same.  False if it has been cut: nothing may be sent to it. */
+/* Whoever serves it: which stage begins.  False if it has been cut: nothing may be
+   sent to it. */
 bool
 client_enters (struct server *server,
                struct client *client,
@@ -157,7 +158,8 @@ sending_begin (struct server *server,
                int fd,
                uint64_t end);
 
-/* The same, if it has begun: the request is over. */
+/* Whoever serves it: the request is over.  Nothing happens if no file has been
+   begun. */
 void
 sending_end (struct server *server,
              struct client *client);

@@ -31,8 +31,8 @@
 /* Looks follow this many runs of libmicrohttpd's, so that what has come while a handler
    kept the pump is not held against its clients. */
 #define RUNS_BEFORE 2
-/* The same where a thread of libmicrohttpd's serves several connections: while it is
-   in a handler, input waits, so many times as long as else. */
+/* Where a thread of libmicrohttpd's serves several connections, input waits while that
+   thread is in a handler.  So a client there may take so many times as long. */
 #define PATIENCE_BESIDE 4
 
 

@@ -25,7 +25,7 @@ struct side
   struct relay *relay;
   int fd;
   uint32_t wanted;              /* EPOLLIN, EPOLLOUT */
-  uint32_t watched;             /* the same, as epoll has been told */
+  uint32_t watched;             /* what epoll has been told to watch for */
 };
 
 /* relay_states.c has the tables. */

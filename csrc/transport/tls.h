@@ -46,7 +46,8 @@ bool
 tls_take_over (struct tls *tls,
                struct MHD_Connection *connection);
 
-/* The same for one that tls_free() will end.  NULL if memory is short. */
+/* Inside the upgrade handler: takes the connection over with a structure of its own,
+   which tls_free() will end.  NULL if memory is short, or it has no TLS. */
 struct tls *
 tls_new (struct MHD_Connection *connection);
 
@@ -54,10 +55,10 @@ tls_new (struct MHD_Connection *connection);
 void
 tls_free (struct tls *tls);
 
-/* Then: adds the decrypted bytes that GnuTLS holds already, which no descriptor
-   tells of.  Later there are none if tls_recv() always gets TLS_RECORD to write
-   to, which it must: what GnuTLS holds libmicrohttpd would take, when it runs.
-   False if memory is short. */
+/* When it has been taken over: adds the decrypted bytes that GnuTLS holds already,
+   which no descriptor tells of.  Later there are none if tls_recv() always gets
+   TLS_RECORD to write to, which it must: what GnuTLS holds libmicrohttpd would take,
+   when it runs.  False if memory is short. */
 bool
 tls_take_early (struct tls *tls,
                 struct buffer *early);
@@ -102,6 +103,7 @@ tls_say (struct MHD_Connection *connection,
          const char *text,
          size_t size);
 
-/* The same: close_notify, behind which libmicrohttpd can send nothing. */
+/* Whoever serves the connection, inside one of libmicrohttpd's callbacks: sends
+   close_notify, behind which libmicrohttpd can send nothing. */
 void
 tls_say_bye (struct MHD_Connection *connection);

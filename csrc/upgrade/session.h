@@ -35,7 +35,7 @@ struct session_ops
 {
   /* Any thread, while the table is locked: wakes whoever is blocked on it. */
   void (*shutdown) (struct session *session, int how);
-  /* The pump, the same: it has been idle for too long. */
+  /* The pump, while the table is locked: it has been idle for too long. */
   void (*expire) (struct session *session);
   /* The pump, when Python has closed it: NULL, or what Python wrote is on its way
      out, and sessions_relay() tells when it is through. */
@@ -90,7 +90,7 @@ struct sessions
   bool ended;                   /* stop(): no more of them; session.c's lock */
   struct session *closing;      /* for the driver to close; session.c's lock */
   struct waiting lingering;     /* the driver's alone */
-  struct waiting flushing;      /* the same */
+  struct waiting flushing;      /* the driver's alone */
   struct due due;               /* which may be idle; session.c's lock */
   atomic_int_fast64_t idle_due_ms;      /* when to look at them; 0: never */
 };
@@ -107,7 +107,7 @@ sessions_unlock (void);
 struct session *
 session_find (int64_t token);
 
-/* The same of one that may have been closed already, and not ended yet. */
+/* The session, also if it has been closed already, until it has ended. */
 struct session *
 session_ending (int64_t token);
 

@@ -121,8 +121,8 @@ upgrade_write_early (struct buffer *text,
 /* A thread of libmicrohttpd's: Python runs inside, starts a thread, and comes
    back.  A connection's own thread then waits for the end of the session, because
    up to 0.9.76 closing it from another one is a use after free; one that serves
-   others, too, must go on, and the pump closes it.  The session may be gone
-   already, but where this thread is to close it. */
+   others, too, must go on, and the pump closes it.  Unless this thread is
+   the one that closes it, the session may have ended before Python has come back. */
 static bool
 upgrade_call_back (struct sessions *sessions,
                    struct pymhd_event *event,
@@ -235,8 +235,8 @@ upgrade_begin (void *cls,
                      -1 == handover.fd ? strerror (error) : "out of memory, or stop()");
     return;
   }
-  /* stop() has looked at the table before this session was in it, which may be
-     gone by now, but for a relay's. */
+  /* stop() may have looked at the table before this session was in it, so its input is
+     ended here.  The session may have ended meanwhile, but a relay's cannot have. */
   if ( (atomic_load (&sessions->server->life.refusing)) &&
        (NULL != handover.relay) )
     relay_shutdown (handover.relay, SHUT_RD);
