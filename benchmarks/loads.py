@@ -46,8 +46,8 @@ def _requests() -> list[Load]:
             "GET of a file of 1 MiB",
             "file",
             Wrk(16),
-            note="C, granian and aiohttp have a call for it; pymhd has none yet: its "
-            "handler reads the file each time.",
+            note="C, pymhd, granian and aiohttp have a call for it; each opens the "
+            "file each time.",
         ),
         Load(
             "upload",

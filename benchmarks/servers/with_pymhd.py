@@ -60,9 +60,9 @@ def body(request: pymhd.Request) -> pymhd.Response:
     return pymhd.Response(BODY, headers=TEXT)
 
 
-def reading(path: Path) -> Handler:
-    """Return the handler that answers with a file, read each time."""
-    return lambda request: pymhd.Response(path.read_bytes(), headers=TEXT)
+def sending(path: Path) -> Handler:
+    """Return the handler that answers with a file, opened each time."""
+    return lambda request: pymhd.Response.from_file(path, headers=TEXT)
 
 
 def upload(request: pymhd.Request) -> pymhd.Response:
@@ -133,7 +133,7 @@ def main() -> None:
     if what == "echo":
         handler = switching(options["run"])
     elif what == "file":
-        handler = reading(Path(options["file"]))
+        handler = sending(Path(options["file"]))
     else:
         handler = globals()[what]
     with pymhd.Daemon(handler, port=int(port), **settings) as daemon:

@@ -30,6 +30,7 @@ EXAMPLE_NAMES = [
     "chat",
     "docker_exec",
     "echo",
+    "file_server",
     "hello",
     "websocket_echo",
 ]
