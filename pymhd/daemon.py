@@ -406,13 +406,15 @@ class Daemon(Loop):
         if self._state is _State.RUNNING:
             self._state = _State.FAILED
         try:
-            message = f"{self!r}: a thread of its own failed; it serves no more"
-            logs.log(logging.CRITICAL, message, error)
             for driver in self._drivers:
                 driver.begin_stop(time.monotonic())
         finally:
             self._endpoint.close()
-            self._over.open()
+            try:  # only now, since a log handler of the program's may hang
+                message = f"{self!r}: a thread of its own failed; it serves no more"
+                logs.log(logging.CRITICAL, message, error)
+            finally:
+                self._over.open()
 
     def _report(self, stuck: int, sessions: list[str]) -> None:
         if stuck:

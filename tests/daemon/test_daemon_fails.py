@@ -317,3 +317,31 @@ def test_a_thread_that_fails_at_its_very_beginning_fails_the_daemon() -> None:
         assert not pymhd._engine.running._drivers
     """
     assert run_program(code, []) == (0, "failed\n", "")
+
+
+def test_a_daemon_that_fails_is_closed_though_a_log_handler_hangs() -> None:
+    """Clients are refused meanwhile, and do not wait."""
+    code = """
+        goes_on = threading.Event()
+        class Hangs(logging.Handler):
+            def emit(self, record):
+                goes_on.wait()
+        logging.getLogger("pymhd").addHandler(Hangs())
+        daemon = pymhd.Daemon(both)
+        daemon.start()
+        def fail(timeout_ms):
+            raise MemoryError("injected")
+        daemon._drivers[0].hub.pump = fail
+        daemon._drivers[0]._wake()
+        def is_refused():
+            try:
+                connect(daemon).close()
+            except ConnectionRefusedError:
+                return True
+            return False
+        eventually(is_refused)
+        goes_on.set()
+        daemon.stop()
+        print("refused")
+    """
+    assert run_program(code, []) == (0, "refused\n", "")
