@@ -7,7 +7,9 @@ certificate is no good would otherwise only fail handshakes, one after the other
 
 import errno
 import os
+import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import final
 
@@ -60,7 +62,8 @@ class TLS:
             ECDHE, which is what RFC 8996 and RFC 9325 leave.
 
     Raises:
-        TypeError, ValueError: Something cannot be used; it says what to do.
+        TypeError, ValueError: Something cannot be used, as a certificate that has
+            expired; it says what to do.
         OSError: A file cannot be read.
         NotSupportedError: This libmicrohttpd has no TLS.
 
@@ -87,6 +90,7 @@ class TLS:
         self._password = None if password is None else _text(password, "password")
         self._client_ca = None
         _check_pair(self._cert, self._key, self._password)
+        _check_validity(self._cert)
         if client_ca is not None:
             self._client_ca = _read(client_ca, "client_ca", b"CERTIFICATE-----")
             _check_ca(self._client_ca)
@@ -163,6 +167,29 @@ def _check_pair(cert: bytes, key: bytes, password: bytes | None) -> None:
     if error == _DECRYPTION_FAILED and encrypted:
         raise ValueError("key cannot be decrypted: the password is wrong")
     raise ValueError(f"GnuTLS cannot use cert and key: {_words(error)}")
+
+
+def _check_validity(cert: bytes) -> None:
+    """Refuse what every client would refuse."""
+    times = ffi.new("int64_t[2]")
+    error = lib.pymhd_tls_validity(cert, times, times + 1)
+    if error < 0:
+        raise ValueError(f"GnuTLS cannot use cert: {_words(error)}")
+    begin, end = (int(seconds) for seconds in times)
+    now = time.time()
+    if now > end:
+        raise ValueError(
+            f"cert, or one of those behind it, has expired on {_date(end)}: renew it"
+        )
+    if now < begin:
+        raise ValueError(
+            f"cert, or one of those behind it, is not valid before {_date(begin)}: is "
+            "this machine's clock right?"
+        )
+
+
+def _date(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _check_ca(ca: bytes) -> None:

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 int
 pymhd_tls_supported (void);
 
@@ -14,6 +16,11 @@ int
 pymhd_tls_check_pair (const char *cert,
                       const char *key,
                       const char *password);
+
+int
+pymhd_tls_validity (const char *cert,
+                    int64_t *not_before,
+                    int64_t *not_after);
 
 int
 pymhd_tls_check_ca (const char *ca);

@@ -14,6 +14,9 @@
 #include "transport/gnutls.h"
 #include "api/tls.h"
 
+/* More certificates than lead to any authority. */
+#define CHAIN_LENGTH 16
+
 static struct gnutls functions;
 static bool found;
 
@@ -104,6 +107,39 @@ pymhd_tls_check_pair (const char *cert,
                                                  GNUTLS_PEM, password, 0);
   gnutls->certificate_free_credentials (credentials);
   return error;
+}
+
+
+/* Any thread.  When the certificates are valid, all of them: seconds since 1970.  0, or
+   GnuTLS's negative error. */
+int
+pymhd_tls_validity (const char *cert,
+                    int64_t *not_before,
+                    int64_t *not_after)
+{
+  const struct gnutls *const gnutls = gnutls_functions ();
+  const struct gnutls_datum pem = gnutls_datum (cert);
+  void *certs[CHAIN_LENGTH];
+  unsigned int count = CHAIN_LENGTH;
+  unsigned int i;
+  const int error = gnutls->x509_crt_list_import (certs, &count, &pem, GNUTLS_PEM, 0);
+
+  if (0 > error)
+    return error;
+  *not_before = INT64_MIN;
+  *not_after = INT64_MAX;
+  for (i = 0; i < count; i++)
+  {
+    const int64_t begin = gnutls->x509_crt_get_activation_time (certs[i]);
+    const int64_t end = gnutls->x509_crt_get_expiration_time (certs[i]);
+
+    if (begin > *not_before)
+      *not_before = begin;
+    if (end < *not_after)
+      *not_after = end;
+    gnutls->x509_crt_deinit (certs[i]);
+  }
+  return 0;
 }
 
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <time.h>
 
 /* gnutls_datum_t */
 struct gnutls_datum
@@ -68,6 +69,12 @@ typedef int (*gnutls_hook) (void *session, unsigned int type, unsigned int when,
       unsigned int flags)) \
   F (int, certificate_set_x509_trust_mem, \
      (void *credentials, const struct gnutls_datum *ca, int format)) \
+  F (int, x509_crt_list_import, \
+     (void **certs, unsigned int *count, const struct gnutls_datum *pem, int format, \
+      unsigned int flags)) \
+  F (void, x509_crt_deinit, (void *cert)) \
+  F (time_t, x509_crt_get_activation_time, (void *cert)) \
+  F (time_t, x509_crt_get_expiration_time, (void *cert)) \
   F (int, priority_init, (void **cache, const char *text, const char **error)) \
   F (void, priority_deinit, (void *cache)) \
   F (int, priority_get_cipher_suite_index, \

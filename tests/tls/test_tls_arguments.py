@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """``TLS(...)``: what it takes, and the sentences about what it does not."""
 
+import datetime
 import re
 import subprocess
 from pathlib import Path
@@ -64,6 +65,41 @@ def test_a_key_of_another_certificate_is_refused(cert: bytes) -> None:
     other = pem(secure.authority().issue_cert("elsewhere"))[1]
     with pytest.raises(ValueError, match="key does not belong to cert"):
         pymhd.TLS(cert, other)
+
+
+@pytest.mark.parametrize(
+    ("days", "sentence"),
+    [
+        ({"not_after": -1}, r"has expired on \d{4}-\d\d-\d\d \d\d:\d\d UTC: renew it"),
+        (
+            {"not_before": 1, "not_after": 2},
+            "is not valid before .* UTC: is this machine",
+        ),
+    ],
+)
+def test_a_certificate_that_is_not_valid_now_is_refused(
+    days: dict[str, int], sentence: str
+) -> None:
+    """No client would take it; nor one whose authority's is not."""
+    now = datetime.datetime.now(datetime.UTC)
+    times = {name: now + datetime.timedelta(days=day) for name, day in days.items()}
+    cert, key = pem(secure.authority().issue_cert("localhost", **times))
+    with pytest.raises(ValueError, match=sentence):
+        pymhd.TLS(cert, key)
+    good, good_key = pem(secure.certificate())
+    with pytest.raises(ValueError, match=sentence):
+        pymhd.TLS(good + cert, good_key)
+
+
+def test_a_chain_begins_with_the_servers_own_certificate(key: bytes) -> None:
+    """Else the key does not fit, and the sentence says what comes first."""
+    root = trustme.CA()
+    leaf = root.create_child_ca().issue_cert("localhost")
+    blobs = [blob.bytes() for blob in leaf.cert_chain_pems]
+    own = leaf.private_key_pem.bytes()
+    pymhd.TLS(b"".join(blobs), own)
+    with pytest.raises(ValueError, match="first certificate must be the server's own"):
+        pymhd.TLS(b"".join(reversed(blobs)), own)
 
 
 def test_a_file_that_is_missing_is_named(key: bytes, tmp_path: Path) -> None:
