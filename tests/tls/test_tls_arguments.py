@@ -82,7 +82,9 @@ def test_a_certificate_that_is_not_valid_now_is_refused(
 ) -> None:
     """No client would take it; nor one whose authority's is not."""
     now = datetime.datetime.now(datetime.UTC)
-    times = {name: now + datetime.timedelta(days=day) for name, day in days.items()}
+    times: dict[str, Any] = {
+        name: now + datetime.timedelta(days=day) for name, day in days.items()
+    }
     cert, key = pem(secure.authority().issue_cert("localhost", **times))
     with pytest.raises(ValueError, match=sentence):
         pymhd.TLS(cert, key)
