@@ -56,8 +56,10 @@ class Limits:
     kernel's."""
 
     connections_per_ip: int = 0
-    """How many at once from one address; 0: no limit. With ``threads=N`` each of the
-    N counts by itself. Wraps ``MHD_OPTION_PER_IP_CONNECTION_LIMIT``."""
+    """How many at once from one address; 0: no limit, as with nginx and Apache: behind
+    a proxy, or where many share an address, all clients have the same one. With
+    ``threads=N`` each of the N counts by itself. Wraps
+    ``MHD_OPTION_PER_IP_CONNECTION_LIMIT``."""
 
     timeout: float = 60
     """Seconds without a byte in either direction until a connection is closed; 0:
@@ -87,8 +89,9 @@ class Limits:
     (its own default is 32 KiB). Wraps ``MHD_OPTION_CONNECTION_MEMORY_LIMIT``."""
 
     body: int = 1024 * 1024
-    """Bytes of a request's body. A larger one is answered with 413: at once if the
-    client asks before it sends, else when it has been read and thrown away."""
+    """Bytes of a request's body. A larger one is answered with 413: at once if its
+    length says so, else as soon as so many have come. What the client goes on sending
+    is thrown away for a while, so that it hears the answer."""
 
     idle_timeout: float = 0
     """Seconds without a byte in either direction until an upgraded connection is

@@ -2,6 +2,7 @@
 """``Limits``: what they accept, and what a daemon grants by them."""
 
 import contextlib
+import logging
 import socket
 import threading
 import time
@@ -23,7 +24,7 @@ from live import (
     read_head,
     read_to_end,
 )
-from marks import each_mode
+from marks import each_mode, every_mode
 from messages import LAST_GET, ask, get, post, status_of
 
 import pymhd
@@ -250,3 +251,23 @@ def test_a_large_header_may_be_followed_by_a_large_body(
         answer = read_to_end(sock)
         status = status_of(answer)
         assert status == 431 or answer.endswith(b"\r\n\r\n" + body)
+
+
+@every_mode
+def test_a_limit_that_is_reached_is_named_once(
+    serve: Serve, mode: Mode, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However many clients come upon it; and it goes on serving afterwards."""
+    daemon = serve(hello, threads=mode, limits=pymhd.Limits(connections=3))
+    for _ in range(4):
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(connect(daemon)) for _ in range(8)]
+            eventually(lambda: daemon.connections == 3, "the limit")
+            del clients
+        eventually(lambda: daemon.connections == 0, "the end of the connections")
+    with connect(daemon) as sock:
+        assert get(sock) == b"hello"
+    daemon.stop()  # which hands over what is still to be logged
+    warnings = [r for r in caplog.records if r.levelno == logging.WARNING]
+    text = [warning.getMessage() for warning in warnings]
+    assert len([line for line in text if "Limits.connections" in line]) in (1, 2, 3)
