@@ -149,8 +149,8 @@ handshake_pull (void *transport,
 }
 
 
-/* gnutls_vec_push_func: sends on libmicrohttpd's descriptor.  A flight of messages is
-   one system call, and one segment as far as it fits. */
+/* gnutls_vec_push_func: whichever thread serves the connection; no Python inside.  A
+   flight of messages is one system call, and one segment as far as it fits. */
 static ssize_t
 handshake_push (void *transport,
                 const struct iovec *pieces,
