@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The connections that a daemon has accepted: how many, who they are, and, for
- * a fork's child, their descriptors.
+ * The connections that a daemon has accepted, from their beginning to their end.
  */
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "mhd/client.h"
 #include "base/clock.h"
@@ -29,12 +21,6 @@
 #include "mhd/runs.h"
 #include "mhd/server.h"
 #include "transport/handshake.h"
-#include "transport/tls.h"
-
-/* How long stop() waits for those that have had their end of input; then their output
-   ends, too, and it waits so long at most. */
-#define LEAVE_MS 1000
-#define GONE_MS 10000
 
 /* How often it is said that a limit is reached. */
 #define SAY_AGAIN_MS 60000
@@ -53,39 +39,6 @@ client_of (struct MHD_Connection *connection)
   struct client *const client = NULL == info ? NULL : info->socket_context;
 
   return &nobody == client ? NULL : client;
-}
-
-
-static void
-client_format_address (char *text,
-                       size_t size,
-                       const struct sockaddr *address)
-{
-  char host[INET6_ADDRSTRLEN] = "";
-  const struct sockaddr_in *const v4 = (const void *) address;
-  const struct sockaddr_in6 *const v6 = (const void *) address;
-
-  text[0] = '\0';
-  if (NULL == address)
-    return;
-  if ( (AF_INET6 == address->sa_family) &&
-       (IN6_IS_ADDR_V4MAPPED (&v6->sin6_addr)) )
-  {
-    /* IPv4, on a socket for both: as on one for IPv4 alone. */
-    (void) inet_ntop (AF_INET, &v6->sin6_addr.s6_addr[12], host, sizeof (host));
-    (void) snprintf (text, size, "%s %u", host, ntohs (v6->sin6_port));
-  }
-  else if (AF_INET == address->sa_family)
-  {
-    (void) inet_ntop (AF_INET, &v4->sin_addr, host, sizeof (host));
-    (void) snprintf (text, size, "%s %u", host, ntohs (v4->sin_port));
-  }
-  else if (AF_INET6 == address->sa_family)
-  {
-    (void) inet_ntop (AF_INET6, &v6->sin6_addr, host, sizeof (host));
-    (void) snprintf (text, size, "%s %u %u %u", host, ntohs (v6->sin6_port),
-                     ntohl (v6->sin6_flowinfo), v6->sin6_scope_id);
-  }
 }
 
 
@@ -316,67 +269,6 @@ client_notify (void *cls,
 }
 
 
-void
-client_takes (struct client *client,
-              void *request,
-              void (*forget) (void *request))
-{
-  if (NULL != client->request)
-    client->forget_request (client->request);
-  client->request = request;
-  client->forget_request = forget;
-}
-
-
-bool
-client_enters (struct server *server,
-               struct client *client,
-               enum stage stage)
-{
-  int before = atomic_load_explicit (&client->stage, memory_order_relaxed);
-
-  if (! config_calls_back (&server->config))
-  {
-    /* The pump serves it, and is also the one that looks at it: no race. */
-    if (CUT == before)
-      return false;
-    atomic_store_explicit (&client->stage, stage, memory_order_relaxed);
-    if (BODY == stage)
-      uploads_add (server, client);
-    else if (BODY == before)
-      uploads_remove (server, client);
-    return true;
-  }
-  while (CUT != before)
-    if (atomic_compare_exchange_weak (&client->stage, &before, stage))
-      return true;
-  return false;
-}
-
-
-void
-client_is_free (struct server *server,
-                struct client *client)
-{
-  client->request = NULL;
-  sending_end (server, client);
-  atomic_store_explicit (&client->received, 0, memory_order_relaxed);
-  atomic_store_explicit (&client->turn,
-                         1 + atomic_load_explicit (&client->turn,
-                                                   memory_order_relaxed),
-                         memory_order_relaxed);
-  (void) client_enters (server, client, KEPT);
-  if (! atomic_load (&client->hung_up))
-    return;
-  /* Libmicrohttpd goes on reading, and may not see the end. */
-  (void) pthread_mutex_lock (&server->clients.lock);
-  ends_add (server, client);
-  (void) pthread_mutex_unlock (&server->clients.lock);
-  if (config_calls_back (&server->config))
-    wakeup_signal (&server->wakeup);
-}
-
-
 bool
 client_upgraded (struct server *server,
                  struct MHD_Connection *connection,
@@ -401,97 +293,4 @@ client_upgraded (struct server *server,
     client_unwatch (server, client);
   (void) pthread_mutex_unlock (&server->clients.lock);
   return handed_over;
-}
-
-
-const char *
-client_address (struct MHD_Connection *connection)
-{
-  struct client *const client = client_of (connection);
-
-  if (NULL == client)
-    return "";
-  if (client->undescribed)
-  {
-    const size_t size = strlen (client->address);
-
-    client->undescribed = false;
-    tls_describe (connection, client->address + size,
-                  sizeof (client->address) - size);
-  }
-  return client->address;
-}
-
-
-/* stop(), on the driver's thread, no lock.  What has come and has not been read is
-   thrown away: it would be one more request that nobody wants to have answered. */
-static void
-client_shut_all (struct server *server,
-                 int how)
-{
-  char scratch[16384];
-  struct client *client;
-
-  (void) pthread_mutex_lock (&server->clients.lock);
-  for (client = server->clients.asking.first; NULL != client; client = client->next)
-  {
-    (void) shutdown (client->fd, how);
-    /* Over TCP nothing is copied. */
-    (void) recv (client->fd, scratch, sizeof (scratch), MSG_DONTWAIT | MSG_TRUNC);
-  }
-  (void) pthread_mutex_unlock (&server->clients.lock);
-}
-
-
-/* stop(), on the driver's thread, no lock. */
-void
-clients_leave (struct server *server)
-{
-  const struct timespec nap = { .tv_nsec = 1000000 };
-  const int64_t begun = monotonic_ms ();
-  int64_t now = begun;
-
-  while ( ( (0 != atomic_load (&server->counts.connections)) ||
-            (0 != atomic_load (&server->listeners.pending)) ) &&
-          (now < begun + GONE_MS) )
-  {
-    client_shut_all (server, now < begun + LEAVE_MS ? SHUT_RD : SHUT_RDWR);
-    (void) nanosleep (&nap, NULL);
-    now = monotonic_ms ();
-  }
-}
-
-
-/* A fork's child, which has one thread. */
-static void
-client_close_list (const struct client_list *list,
-                   int nowhere)
-{
-  struct client *client;
-
-  for (client = list->first; NULL != client; client = client->next)
-  {
-    if (-1 == client->fd)
-      continue;
-    if ( (-1 == nowhere) ||
-         (-1 == dup2 (nowhere, client->fd)) )
-      (void) close (client->fd);
-    client->fd = -1;
-  }
-}
-
-
-/* A fork's child: closes its copies.  With "per-connection" it may itself be in
-   a handler, and go on in libmicrohttpd afterwards: then the numbers stay in
-   use, and lead nowhere. */
-void
-clients_forked (struct server *server)
-{
-  const int nowhere = config_is_per_connection (&server->config)
-                      ? open ("/dev/null", O_RDWR | O_CLOEXEC) : -1;
-
-  client_close_list (&server->clients.asking, nowhere);
-  client_close_list (&server->clients.upgraded, nowhere);
-  if (-1 != nowhere)
-    (void) close (nowhere);
 }

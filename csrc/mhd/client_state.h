@@ -11,7 +11,9 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <microhttpd.h>
 
 #include "base/poller.h"
@@ -92,6 +94,12 @@ struct client
 void
 client_to_end (struct server *server,
                struct client *client);
+
+/* client_address.c: writes "host port", or "" if there is none to tell. */
+void
+client_format_address (char *text,
+                       size_t size,
+                       const struct sockaddr *address);
 
 struct client *
 client_of (struct MHD_Connection *connection);

@@ -13,7 +13,6 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/wakeup.h"
