@@ -83,10 +83,21 @@ class Limits:
     average; 0: that is all the time there is."""
 
     memory: int = 16 * 1024
-    """Bytes of memory for each connection, at least 1024. They bound the header of a
-    request to about half of it, which is what Apache and nginx grant a line; more, as
-    for many large cookies, costs time, since libmicrohttpd clears it for each request
-    (its own default is 32 KiB). Wraps ``MHD_OPTION_CONNECTION_MEMORY_LIMIT``."""
+    """Bytes of memory for each connection, at least 1024, which the header of a request
+    shares with that of its response. More costs time, since libmicrohttpd clears it for
+    each request (its own default is 32 KiB). What the default has room for, beside a
+    short response header:
+
+    ================================ ======= =======
+    libmicrohttpd                     0.9.72   later
+    ================================ ======= =======
+    bytes of one field                16,000  16,000
+    cookies of 5 bytes (``a=bcd``)       140     200
+    parameters of 4 bytes              3,200   3,200
+    ================================ ======= =======
+
+    So a target of 280 parameters, 8 KB long, and 50 cookies fit. Wraps
+    ``MHD_OPTION_CONNECTION_MEMORY_LIMIT``."""
 
     body: int = 1024 * 1024
     """Bytes of a request's body. A larger one is answered with 413: at once if its

@@ -271,3 +271,26 @@ def test_a_limit_that_is_reached_is_named_once(
     warnings = [r for r in caplog.records if r.levelno == logging.WARNING]
     text = [warning.getMessage() for warning in warnings]
     assert len([line for line in text if "Limits.connections" in line]) in (1, 2, 3)
+
+
+COOKIES = 140 if pymhd.lib.MHD_VERSION < 0x00097400 else 200
+FITS = {
+    "a field": (b"/", b"X: " + b"a" * 16000),
+    "cookies": (b"/", b"Cookie: " + b"; ".join([b"a=bcd"] * COOKIES)),
+    "parameters": (b"/?" + b"&".join([b"a=bc"] * 3200), b"X: y"),
+    "a table's columns": (
+        b"/?" + b"&".join(b"columns%%5B%03d%%5D%%5Bname%%5D=" % i for i in range(280)),
+        b"Cookie: " + b"; ".join(b"cookie%02d=1234567890" % i for i in range(50)),
+    ),
+}
+
+
+@every_mode
+@pytest.mark.parametrize("what", FITS)
+def test_what_is_promised_has_room_by_default(
+    serve: Serve, mode: Mode, what: str
+) -> None:
+    """As the docstring of ``Limits.memory`` says."""
+    target, field = FITS[what]
+    raw = b"GET %s HTTP/1.1\r\nHost: test\r\nConnection: close\r\n%s\r\n\r\n"
+    assert ask(serve(hello, threads=mode), raw % (target, field)).endswith(b"hello")
