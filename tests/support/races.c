@@ -32,7 +32,7 @@
 #define WRITES 64
 #define PIECE 20000
 
-/* What the hub's connections are to send: Hub.out. */
+/* What the hub's connections are to send: Output.out in Python. */
 struct writes
 {
   pthread_mutex_t lock;
