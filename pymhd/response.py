@@ -9,13 +9,12 @@ whatever becomes of the Python object.
 import inspect
 import json
 import os
-import threading
 from collections.abc import Callable, Iterable, Sized
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias, final
 from urllib.parse import quote
 
+from pymhd import _response_header
 from pymhd._bodies import Buffer, Buffers, FilePart, HasDescriptor, LargeBytes
-from pymhd._cookies import expired_cookie, new_cookie, same_cookie
 from pymhd._hub.buffered import takes_data
 from pymhd._native import zero_copy
 from pymhd._native.layouts import ALONG
@@ -25,15 +24,11 @@ from pymhd._response_fields import (
     PLAIN_TEXT,
     Field,
     Fields,
-    Head,
-    block,
-    lower_tokens,
     pairs,
     prepare,
-    sendable,
 )
-from pymhd.errors import StateError
-from pymhd.headers import Headers, check_field, check_protocols, tokens
+from pymhd._response_header import SWITCHING_PROTOCOLS, ResponseHeader
+from pymhd.headers import check_protocols, tokens
 from pymhd.limits import check_seconds
 
 if TYPE_CHECKING:
@@ -46,20 +41,16 @@ Body: TypeAlias = str | bytes | bytearray | memoryview
 Target: TypeAlias = "Callable[[Upgraded], object] | Callable[[], object]"
 Run: TypeAlias = Literal["thread", "inline", "hub"]
 
-_SWITCHING_PROTOCOLS = 101
 _OK = 200
 _SEE_OTHER = 303
 _REDIRECTIONS = (301, 302, 303, 307, 308)
 # What may stand in a URI reference (RFC 3986), and the sign of what is encoded.
 _IN_A_URI = ":/?#[]@!$&'()*+,;=%~"
-# Held while any response is changed or frozen, for moments only.
-_lock = threading.RLock()  # reentrant: a signal handler may interrupt who holds it
 
 
 def forked() -> None:
-    """Make the lock anew in a fork's child, where nobody would release it."""
-    global _lock
-    _lock = threading.RLock()
+    """Begin anew in a fork's child."""
+    _response_header.forked()
     zero_copy.forked()
 
 
@@ -75,7 +66,7 @@ def _to_bytes(body: Body) -> bytes:
 def _check_status(status: int, body: Sized) -> int:
     if not isinstance(status, int) or isinstance(status, bool):
         raise TypeError(f"status must be an int, not {type(status).__name__}")
-    if status == _SWITCHING_PROTOCOLS:
+    if status == SWITCHING_PROTOCOLS:
         raise ValueError("101 is the status of Response.for_upgrade(), and only its")
     if not 200 <= status <= 599:
         raise ValueError(
@@ -95,7 +86,7 @@ def _typed(headers: Fields | None, content_type: str) -> tuple[Field, ...]:
 
 
 @final
-class Response:
+class Response(ResponseHeader):
     """A response; it may be returned any number of times, by any daemon and thread.
 
     After its first use it is frozen: a change raises StateError.
@@ -120,33 +111,24 @@ class Response:
 
     __slots__ = (
         "__weakref__",
-        "_address",
         "_along",
         "_body",
-        "_head",
         "_idle_timeout",
         "_protocols",
         "_ptr",
         "_run",
         "_source",
-        "_status",
         "_switched",
         "_target",
     )
 
-    # Of the object in C that _ptr points to. None until the first use, before which the
-    # header may be changed; 0 after it, if there is no such object.
-    _address: int | None
     # Most responses are sent once: their bytes go along with the answer. Those that are
     # used again, large ones and upgrades become an object in C that answers share.
     _along: bool
     _body: bytes
     # What does not go along comes from there.
     _source: LargeBytes | Buffers | FilePart
-    # The fields, and the same packed for csrc; None after a change.
-    _head: Head
     _ptr: "SharedResponsePtr"
-    _status: int
     # Of upgrades alone:
     _target: Target
     _protocols: list[str]
@@ -355,7 +337,7 @@ class Response:
         self = cls()
         self._along = False
         self._idle_timeout = idle_timeout
-        self._status = _SWITCHING_PROTOCOLS
+        self._status = SWITCHING_PROTOCOLS
         self._target = target
         self._switched = {}
         is_protocol = isinstance(target, type) and hasattr(target, "connection_made")
@@ -383,180 +365,23 @@ class Response:
         Raises:
             NotSupportedError: It is in a file.
         """
-        if self._along or self._status == _SWITCHING_PROTOCOLS:
+        if self._along or self._status == SWITCHING_PROTOCOLS:
             return self._body
         return self._source.read()
-
-    @property
-    def headers(self) -> Headers:
-        """A copy of the fields that were added."""
-        return Headers(self._head[0])
-
-    def get_header(self, name: str) -> str | None:
-        """Return the first value of a field, None if there is none.
-
-        Wraps ``MHD_get_response_header``.
-        """
-        folded = name.lower()
-        return next((v for n, v in self._head[0] if n.lower() == folded), None)
-
-    def add_header(self, name: str, value: str) -> None:
-        """Add a field; one of the same name stays, too.
-
-        Raises:
-            TypeError, ValueError: It cannot be sent, or libmicrohttpd sets it itself.
-            StateError: The response has been used.
-
-        Wraps ``MHD_add_response_header``.
-        """
-        with _lock:  # what has been checked still holds when the field is added
-            field = self._checked(name, value)
-            if field is not None:
-                self._change((*self._head[0], field))
-
-    def _checked(self, name: str, value: str) -> tuple[str, str] | None:
-        """Return a field to add; None for one that stands there anyway."""
-        if not isinstance(name, str) or not isinstance(value, str):
-            return check_field(name, value)  # raises, and says what is wrong
-        field = sendable(name, value)
-        folded = name.lower()
-        plain = folded not in ("connection", "upgrade")
-        if plain or self._status != _SWITCHING_PROTOCOLS:
-            return field
-        if folded == "connection":
-            if lower_tokens(value) == ["upgrade"]:
-                return None  # libmicrohttpd adds it; twice would be wrong
-            raise ValueError(
-                f"an upgrade is sent with Connection: Upgrade, not {value!r}"
-            )
-        if self.get_header("Upgrade") is not None:
-            raise ValueError(
-                "the Upgrade field stands once: name several protocols in it, with "
-                "commas, or remove the other one before"
-            )
-        return name, ", ".join(check_protocols(value))
-
-    def remove_header(self, name: str) -> bool:
-        """Remove every field of a name; tell whether there was one.
-
-        Raises:
-            StateError: The response has been used.
-
-        Wraps ``MHD_del_response_header``.
-        """
-        folded = name.lower()
-        with _lock:
-            fields = self._head[0]
-            kept = tuple(field for field in fields if field[0].lower() != folded)
-            self._change(kept)
-        return len(kept) < len(fields)
-
-    def set_cookie(
-        self,
-        name: str,
-        value: str,
-        *,
-        max_age: int | None = None,
-        path: str | None = "/",
-        domain: str | None = None,
-        secure: bool = False,
-        httponly: bool = False,
-        samesite: str | None = "Lax",
-    ) -> None:
-        """Have the client keep a cookie; one of the same name and scope is replaced.
-
-        Args:
-            name: A token. ``__Secure-`` and ``__Host-`` in front have clients insist
-                on what they promise.
-            value: ASCII without blanks, commas, semicolons, backslashes and quotes,
-                but it may stand in a pair of those.
-            max_age: Seconds, after which it is forgotten; None: when the client ends.
-            path: Below which it is sent back; None: where the request was for.
-            domain: To whose hosts it is sent back; None: to this one alone.
-            secure: Only over TLS.
-            httponly: Not for scripts.
-            samesite: ``"Strict"``, ``"Lax"`` or ``"None"``, which needs ``secure``;
-                None says nothing.
-
-        Raises:
-            TypeError, ValueError: Clients would not take it.
-            StateError: The response has been used.
-
-        RFC 6265, section 4.1.
-
-        Example::
-
-            response.set_cookie("__Host-id", key, max_age=3600, secure=True)
-        """
-        self._put_cookie(
-            new_cookie(name, value, max_age, path, domain, secure, httponly, samesite)
-        )
-
-    def delete_cookie(
-        self,
-        name: str,
-        *,
-        path: str | None = "/",
-        domain: str | None = None,
-        secure: bool = False,
-        httponly: bool = False,
-        samesite: str | None = "Lax",
-    ) -> None:
-        """Have the client forget a cookie; path and domain as when it was set.
-
-        Raises:
-            TypeError, ValueError: There can be no such cookie.
-            StateError: The response has been used.
-
-        RFC 6265, section 3.1.
-        """
-        self._put_cookie(expired_cookie(name, path, domain, secure, httponly, samesite))
-
-    def _put_cookie(self, cookie: str) -> None:
-        """Add a Set-Cookie field in the place of one for the same cookie."""
-        with _lock:
-            kept = (
-                field
-                for field in self._head[0]
-                if field[0].lower() != "set-cookie" or not same_cookie(field[1], cookie)
-            )
-            self._change((*kept, sendable("Set-Cookie", cookie)))
-
-    def _change(self, fields: tuple[Field, ...]) -> None:
-        """Give it other fields, with the lock, unless it has been used."""
-        before = self._head
-        if self._address is None:
-            self._head = fields, None
-        if self._address is not None:  # the first use takes no lock, so look afterwards
-            self._head = before
-            raise StateError(
-                "this response has been used: its header cannot change any more; "
-                "make another one"
-            )
-
-    def _fields_for_csrc(self) -> bytes:
-        """Return the fields as csrc takes them; the first use has begun."""
-        packed = self._head[1]
-        if packed is None:
-            # Another thread may be changing them: with the lock it is either done or
-            # late.
-            with _lock:
-                fields = self._head[0]
-                packed = block(fields, self._status == _SWITCHING_PROTOCOLS)
-                self._head = fields, packed
-        return packed
 
     def _pointer(self) -> "SharedResponsePtr":
         """Return the response in C; it is built, and frozen, at the first call."""
         if self._address:
             return self._ptr
-        with _lock:  # nobody changes the Upgrade field meanwhile
-            if self._status == _SWITCHING_PROTOCOLS:
+        with _response_header.lock:  # nobody changes the Upgrade field meanwhile
+            if self._status == SWITCHING_PROTOCOLS:
                 self._protocols = self._checked_protocols()
             self._address = self._address or 0
             fields = self._fields_for_csrc()
         pointer = self._build(fields)
-        with _lock:  # two threads may have built one each: the first counts
+        with (
+            _response_header.lock
+        ):  # two threads may have built one each: the first counts
             if not self._address:
                 self._ptr = pointer
                 self._address = int(ffi.cast("intptr_t", pointer))
@@ -580,7 +405,7 @@ class Response:
             return known
         only = Response()
         only._along = False
-        only._status = _SWITCHING_PROTOCOLS
+        only._status = SWITCHING_PROTOCOLS
         only._run = self._run
         fields = (
             (name, protocol if name.lower() == "upgrade" else value)
@@ -591,7 +416,7 @@ class Response:
         return self._switched.setdefault(protocol, only)
 
     def _build(self, fields: bytes) -> "SharedResponsePtr":
-        if self._status == _SWITCHING_PROTOCOLS:
+        if self._status == SWITCHING_PROTOCOLS:
             if self._run == "hub":
                 pointer = lib.pymhd_response_new_hub(fields, len(fields))
             else:

@@ -124,10 +124,10 @@ def test_a_child_may_make_a_response_although_another_thread_was_making_one(
 ) -> None:
     """Locks that the parent's threads held are made anew."""
     code = """
-        from pymhd import response
+        from pymhd import _response_header
         def child():
             pymhd.Response("x", headers={"X": "y"})._pointer()
-        in_child_while_held(response._lock, child)
+        in_child_while_held(_response_header.lock, child)
     """
     assert run_forking(mode, code) == GOOD
 

@@ -40,6 +40,7 @@ PYTHON_FLOORS: Floors = (
     # Of an upgrade; of a stream; of a response's header and body.
     ("_switch", "_stream_io", "_blame"),
     ("_response_fields", "_cookies", "_bodies", "_conditions"),
+    ("_response_header",),
     ("_stream",),
     ("upgrade",),
     # Upgraded connections that have protocols.
