@@ -10,41 +10,13 @@ import pytest
 from programs import run_program
 
 SWEEP = """
-import dis
+from striker import Striker
 SIZE = {size}
-LOOKS = {{n for n, name in enumerate(dis.opname)
-         if name.startswith(("CALL", "RESUME", "JUMP_BACKWARD"))}}
 made = []
 
 class Keeper(pymhd.Protocol):
     def connection_made(self, transport):
         made.append(transport)
-
-class Interrupter:
-    # Writes at the n-th place, once.
-    def __init__(self, n, transport):
-        self.left = n
-        self.transport = transport
-        self.looks = dict()
-
-    def __call__(self, frame, event, argument):
-        if "/pymhd/" not in frame.f_code.co_filename:
-            return None
-        frame.f_trace_opcodes = True
-        frame.f_trace_lines = False
-        return self.trace
-
-    def trace(self, frame, event, argument):
-        if event != "opcode":
-            return self.trace
-        before = self.looks.get(frame)
-        self.looks[frame] = frame.f_code.co_code[frame.f_lasti] in LOOKS
-        if before:
-            self.left -= 1
-            if self.left == 0:
-                sys.settrace(None)
-                self.transport.write(b"B" * SIZE)
-        return self.trace
 
 response = pymhd.Response.for_upgrade(Keeper, "keep")
 daemon = pymhd.Daemon(lambda request: response, threads="external")
@@ -59,14 +31,10 @@ while struck:
             daemon.run(1)
         transport = made.pop()
         transport.write(b"A" * 10)
-        interrupter = Interrupter(n, transport)
-        sys.settrace(interrupter)
-        try:
+        striker = Striker(n, lambda: transport.write(b"B" * SIZE))
+        with striker.over():
             daemon.run(0)
-        finally:
-            sys.settrace(None)
-        interrupter.looks.clear()
-        struck = interrupter.left <= 0
+        struck = striker.has_struck
         transport.close()
         daemon.run(0)
         assert b" 101 " in read_head(sock)

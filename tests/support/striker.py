@@ -43,6 +43,8 @@ class Striker:
     @contextlib.contextmanager
     def over(self) -> Iterator[None]:
         """Strike somewhere in what this thread does meanwhile."""
+        # CPython 3.12 follows instructions only if a frame has asked for it before.
+        sys._getframe().f_trace_opcodes = True
         sys.settrace(self._begin)
         try:
             yield
@@ -60,6 +62,7 @@ class Striker:
     def _begin(self, frame: FrameType, event: str, argument: object) -> Any:
         if not frame.f_code.co_filename.startswith(_OURS):
             return None
+        frame.f_trace = self._trace  # from CPython 3.13 on, only then does this count:
         frame.f_trace_opcodes = True
         frame.f_trace_lines = False
         return self._trace
