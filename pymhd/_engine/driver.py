@@ -12,6 +12,7 @@ import os
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from threading import get_ident
 from typing import TYPE_CHECKING, NamedTuple
@@ -68,10 +69,6 @@ def _strings(tls: TLS | None) -> "dict[str, CData]":
     return {name: ffi.new("char[]", part) for name, part in parts.items() if part}
 
 
-def _ignore(error: BaseException) -> None:
-    """Take what fails when all has been stopped."""
-
-
 class Driver:
     """One daemon of libmicrohttpd's and the thread that it belongs to.
 
@@ -91,7 +88,9 @@ class Driver:
     ) -> None:
         self.dispatcher = dispatcher
         self._settings = settings
-        self._failed = failed
+        # A traceback that somebody keeps holds the frame of _run(), which must not hold
+        # the daemon.
+        self._failed = weakref.WeakMethod(failed)
         self._process = os.getpid()
         # The structure lives as long as this object, so a call with it is always safe.
         try:
@@ -142,20 +141,25 @@ class Driver:
         self.hub.forked()
 
     def _run(self) -> None:
-        failed = self._failed
         try:
             if not self._end.take():
                 return  # the daemon's start has been given up
             self.hub.enter()
             self._drive()
         except BaseException as error:
-            failed(error)
+            self._fail(error)
         try:
             if self._end.take():  # once more, if that is what has failed
                 self._stop()
         except BaseException as error:
-            failed(error)
+            self._fail(error)
         end_in_child(self._process)
+
+    def _fail(self, error: BaseException) -> None:
+        """Tell the daemon, which keeps itself alive while it runs."""
+        failed = self._failed()
+        if failed is not None:
+            failed(error)
 
     def _stop(self) -> None:
         """Release everything, whatever fails; once more does no harm."""
@@ -171,7 +175,6 @@ class Driver:
                     self.dispatcher.clear()
                 finally:
                     running.unregister(self)
-                    self._failed = _ignore  # breaks a reference to the daemon
                     self._ended.open()
 
     def _drive(self) -> None:

@@ -115,7 +115,7 @@ class External(Pump):
     def _recover(self, error: BaseException) -> None:
         """Do without what was under way when an exception has struck in here."""
         if isinstance(error, Exception) and not is_of_a_signal(error):
-            self._failed(error)
+            self._fail(error)
             try:
                 self._refuse(lib.pymhd_pump_batch(self._ptr))
             finally:
