@@ -71,6 +71,11 @@ layout_end (struct layout *layout,
        (layout->is_broken) ||
        (NULL == info) )
     return;
+  if (NULL == layout->next)     /* without a version nothing tells where it begins */
+  {
+    layout->is_broken = true;
+    return;
+  }
   layout_end_line (layout, layout->next);
   if ((size_t) -2 == info->header_size)
     layout->body = layout->next;
