@@ -63,9 +63,12 @@ class Limits:
 
     timeout: float = 60
     """Seconds without a byte in either direction until a connection is closed; 0:
-    never. A client that does not read its response is such a one, too. libmicrohttpd
-    counts whole seconds, so the next one counts. For upgraded connections there is
-    :attr:`idle_timeout`. Wraps ``MHD_OPTION_CONNECTION_TIMEOUT``."""
+    never. A client that does not read its response is such a one, too, and one that
+    reads it too slowly: bytes go out only when the kernel has room again, on Linux when
+    about a third of what it holds for that client has been taken. That is 20 KB for one
+    with a small window, and up to 1.4 MB; ``send_timeout`` of nginx counts alike.
+    libmicrohttpd counts whole seconds, so the next one counts. For upgraded connections
+    there is :attr:`idle_timeout`. Wraps ``MHD_OPTION_CONNECTION_TIMEOUT``."""
 
     header_timeout: float = 20
     """Seconds that the header of a request may take; 0: for ever. They begin when the

@@ -21,6 +21,9 @@
 #include "transport/tls.h"
 
 #define MALFORMED "400 Bad Request"
+/* A line is looked for in so many requests, and not in all that others have begun and
+   let lie.  Most headers come in one piece, and theirs is the first. */
+#define LOOKS 32
 
 static _Thread_local struct request *begun;
 
@@ -125,17 +128,20 @@ early_judge_length (struct MHD_Connection *connection)
 }
 
 
+/* The latest come first. */
 static void
 early_refuse_lengths (struct requests *requests)
 {
-  struct request *request;
+  struct request *request = *early_list (requests);
+  int left;
 
-  for (request = *early_list (requests); NULL != request; request = request->next_begun)
+  for (left = LOOKS; (NULL != request) && (0 < left); left--)
   {
     const char *const status = early_judge_length (request->early);
 
     if (NULL != status)
       early_say_last (request, status);
+    request = request->next_begun;
   }
 }
 

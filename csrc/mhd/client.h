@@ -39,6 +39,7 @@ struct clients
   unsigned int runs_before_look;        /* how many there are to be first; 0: any */
   struct client *uploads;       /* a ring: whose bodies are on their way */
   int upload_count;
+  int upload_looks;             /* how many of them to look at after the next run */
   struct client *stuck;         /* select mode: to be timed out */
 };
 

@@ -5,8 +5,8 @@
  * Before 1.0 a client that fills the memory of its connection with the line of a chunk
  * that does not end stops libmicrohttpd reading from it, and makes it run at once, for
  * ever.  It does not say whose fault it is, so while it wants to run at once a few of
- * those that it may be are looked at after each run, in turn.  All on the pump's
- * thread; no lock.
+ * those that it may be are looked at after each run, in turn: as few however many there
+ * are, but more and more where some are found.  All on the pump's thread; no lock.
  */
 #include <pthread.h>
 
@@ -14,9 +14,10 @@
 #include "mhd/client_state.h"
 #include "mhd/server.h"
 
-/* So many are looked at after a run, or this part of all: many who come together must
-   not have libmicrohttpd go through them all for long. */
-#define LOOKS 16
+/* So many are looked at after a run; twice as many as after the last one, up to this
+   part of all, where that has found any: many who come together must not have
+   libmicrohttpd go through them all for long. */
+#define LOOKS 4
 #define PART 4
 #define STRIKES 3
 
@@ -61,31 +62,64 @@ uploads_remove (struct server *server,
 }
 
 
+/* Whether it may be one that libmicrohttpd cannot get on with; surely, after a few
+   looks. */
+static bool
+uploads_look (struct server *server,
+              struct client *client)
+{
+  if (client->ending)
+    return false;               /* ends.c looks at it */
+  if (! client_is_stuck (client))
+  {
+    client->strikes = 0;
+    return false;
+  }
+  if (STRIKES < ++client->strikes)
+  {
+    (void) pthread_mutex_lock (&server->clients.lock);
+    client_cut (server, client, "400 Bad Request");
+    (void) pthread_mutex_unlock (&server->clients.lock);
+  }
+  return true;
+}
+
+
+/* How many to look at next time. */
+static int
+uploads_next_looks (const struct server *server,
+                    int looks,
+                    bool found)
+{
+  const int most = server->clients.upload_count / PART;
+  int next = found ? 2 * looks : looks / 2;
+
+  if (most < next)
+    next = most;
+  return LOOKS < next ? next : LOOKS;
+}
+
+
 void
 uploads_tend (struct server *server)
 {
   struct client *client = server->clients.uploads;
   const struct client *const last = client->previous_upload;
-  const int part = server->clients.upload_count / PART;
+  const int looks = LOOKS < server->clients.upload_looks ? server->clients.upload_looks
+                                                         : LOOKS;
+  bool found = false;
   bool more = true;
   int left;
 
-  for (left = LOOKS < part ? part : LOOKS; (more) && (0 < left); left--)
+  for (left = looks; (more) && (0 < left); left--)
   {
     struct client *const next = client->next_upload;
 
     more = last != client;
-    if (client->ending)
-      ;                         /* ends.c looks at it */
-    else if (! client_is_stuck (client))
-      client->strikes = 0;
-    else if (STRIKES < ++client->strikes)
-    {
-      (void) pthread_mutex_lock (&server->clients.lock);
-      client_cut (server, client, "400 Bad Request");
-      (void) pthread_mutex_unlock (&server->clients.lock);
-    }
+    if (uploads_look (server, client))
+      found = true;
     server->clients.uploads = next;
     client = next;
   }
+  server->clients.upload_looks = uploads_next_looks (server, looks, found);
 }

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from live import (
+    ALL_MODES,
     GET,
+    MIB,
     TIMEOUT,
     Mode,
     Serve,
@@ -214,3 +216,26 @@ def test_a_slow_header_on_a_unix_socket_is_answered_408(
         }
         for what, heard in drip(socks, SLOW_HEADERS).items():
             assert status_of(heard.rpartition(b"hello")[2]) == 408, what
+
+
+def test_who_reads_a_byte_at_a_time_is_ended_by_the_timeout(serve: Serve) -> None:
+    """The kernel holds so much for it that to libmicrohttpd nothing moves."""
+    large = pymhd.Response(bytes(16 * MIB))
+    limits = pymhd.Limits(timeout=1)
+    daemons = [
+        serve(lambda _: large, threads=mode, limits=limits) for mode in ALL_MODES
+    ]
+    with contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(connect(daemon)) for daemon in daemons]
+        for sock in socks:
+            sock.sendall(GET)
+            assert sock.recv(1) == b"H"
+
+        def all_have_ended() -> bool:
+            select.select([], [], [], 0.03)
+            for sock in socks:
+                with contextlib.suppress(ConnectionError):
+                    sock.recv(1)
+            return all(daemon.connections == 0 for daemon in daemons)
+
+        eventually(all_have_ended, "the end of the slow readers")

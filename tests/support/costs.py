@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from crowds import CROWDS, PATIENT, ask_and_run, ask_badly_and_run, crowd, join, respond
 from live import upgrade_request
 from loops import until
 
@@ -84,6 +85,8 @@ class Costs:
     def measure(self) -> None:
         """Count all of them."""
         self.forget_a_request()
+        for kind in CROWDS:
+            self.ask_beside(kind)
         with self.daemon:
             self.echo_beside("/quiet")
             self.echo_beside("/full")
@@ -134,10 +137,24 @@ class Costs:
         pump: Any = object.__new__(Pump)
         pump._begin()
         for token in range(self.count + 100):
-            pump._order.append(token)
-            pump._waiting[token] = None
+            pump._waiting.order.append(token)
+            pump._waiting.requests[token] = None
         tokens = iter(range(self.count + 99, 0, -1))
         self.count_instructions("forget", lambda: pump._forget(next(tokens)), 90)
+
+    def ask_beside(self, kind: str) -> None:
+        """A request, a right one and a bad one, beside clients amid theirs."""
+        daemon = pymhd.Daemon(respond, threads="external", limits=PATIENT)
+        with daemon, join(daemon) as sock:
+            ask_and_run(daemon, sock)
+            with crowd(daemon, kind, self.count):
+                self.count_instructions(
+                    f"ask_beside_{kind}", lambda: ask_and_run(daemon, sock), 20
+                )
+                self.count_instructions(
+                    f"ask_badly_beside_{kind}", lambda: ask_badly_and_run(daemon), 20
+                )
+                sock.close()
 
     def echo_beside(self, path: str) -> None:
         """A message, beside protocols that wait, or sessions that linger."""
@@ -215,7 +232,7 @@ def main() -> None:
         ratio = of[many] / of[FEW]
         dear = dear or ratio > MOST
         print(f"{name:<38} {of[FEW]:>15,.0f} {of[many]:>9,.0f}  x {ratio:.2f}")
-    if dear or len(costs) != 6:
+    if dear or len(costs) != 6 + 2 * len(CROWDS):
         sys.exit(1)
 
 
