@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A response's header: the fields that a program adds and removes, until it is used."""
 
-import threading
-
 from pymhd._cookies import expired_cookie, new_cookie, same_cookie
+from pymhd._lock import RLock
 from pymhd._response_fields import Field, Head, block, lower_tokens, sendable
 from pymhd.errors import StateError
 from pymhd.headers import Headers, check_field, check_protocols
@@ -12,13 +11,13 @@ __all__ = ["SWITCHING_PROTOCOLS", "ResponseHeader", "forked", "lock"]
 
 SWITCHING_PROTOCOLS = 101
 # Held while any response is changed or frozen, for moments only.
-lock = threading.RLock()  # reentrant: a signal handler may interrupt who holds it
+lock = RLock()  # reentrant: a signal handler may interrupt who holds it
 
 
 def forked() -> None:
     """Make the lock anew in a fork's child, where nobody would release it."""
     global lock
-    lock = threading.RLock()
+    lock = RLock()
 
 
 class ResponseHeader:

@@ -11,13 +11,13 @@ import _socket
 import contextlib
 import errno
 import socket
-import threading
 import warnings
 import weakref
 from collections.abc import Iterator
 from typing import Self
 
 from pymhd import _blame
+from pymhd._lock import RLock
 from pymhd._native.library import lib
 from pymhd._switch import Switch
 from pymhd.errors import StateError, StreamClosedError
@@ -30,14 +30,14 @@ __all__ = ["Stream", "forked"]
 _forks = 0
 # Held while a child takes over a stream of its parent; reentrant, since a signal
 # handler may interrupt who holds it.
-_lock = threading.RLock()
+_lock = RLock()
 
 
 def forked() -> None:
     """Take note, in a fork's child, that every stream is the parent's."""
     global _forks, _lock
     _forks += 1
-    _lock = threading.RLock()
+    _lock = RLock()
 
 
 def _abandoned(sock: _socket.socket, session: int, born: int) -> None:
@@ -90,7 +90,7 @@ class Stream:
     _protocol: str
     # Guards _closed, _detached, _users and _early; never held across I/O. Reentrant,
     # since a signal handler may close what the thread under it is using.
-    _lock: "threading.RLock"
+    _lock: RLock
     _closed: bool
     _detached: bool
     # How many calls use the descriptor. The last one closes it, so that no call meets
@@ -124,7 +124,7 @@ class Stream:
         self._large = has_large_body(switch.request)
         self._whole = None
         self._protocol = switch.protocol
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._users = 0
         self._closed = self._detached = False
         self._limited = bool(switch.idle_timeout)
@@ -151,7 +151,7 @@ class Stream:
 
     # --- the descriptor's users ---
 
-    def _locking(self) -> "threading.RLock":
+    def _locking(self) -> RLock:
         if self._born != _forks:
             self._take_over()
         return self._lock
@@ -163,7 +163,7 @@ class Stream:
         """
         with _lock:
             if self._born != _forks:
-                self._users, self._lock = 0, threading.RLock()
+                self._users, self._lock = 0, RLock()
                 self._limited = self._touches = False
                 self._session = 0  # the child gives the parent's numbers to its own
                 self._born = _forks  # last, since it lets other threads use the rest

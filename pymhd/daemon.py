@@ -26,6 +26,7 @@ from pymhd._engine.loop import Loop
 from pymhd._engine.modes import choose
 from pymhd._engine.quota import Quota
 from pymhd._engine.signals import Interrupted, interrupting_signals
+from pymhd._lock import RLock
 from pymhd._native import logs
 from pymhd._native.library import lib
 from pymhd._upgrade_threads import UpgradeThreads
@@ -135,7 +136,7 @@ class Daemon(Loop):
         # One start() at a time; reentrant, because a signal handler may call stop()
         # while the same thread is in here. It is held while libmicrohttpd is called:
         # no callback takes it.
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._state = _State.NEW
         self._starting = False
         self._stopper = Claim()
@@ -435,7 +436,7 @@ class Daemon(Loop):
 
     def _forked(self) -> None:
         """In a fork's child: this daemon is the parent's."""
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._starting = False
         self._failure.clear()
         self._state = _State.STOPPED

@@ -19,6 +19,7 @@ import threading
 import traceback
 from collections import deque
 
+from pymhd._lock import RLock
 from pymhd._native.layouts import LOG_LINE
 from pymhd._native.library import copy_bytes, ffi, lib
 
@@ -50,7 +51,7 @@ class _Waiting:
     """Lines for the thread to log, from any other one."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # for signal handlers and finalizers
+        self._lock = RLock()  # for signal handlers and finalizers
         self._lines: deque[tuple[int, str, BaseException | None]] = deque()
         self._dropped = 0
 
@@ -80,7 +81,7 @@ class _Waiting:
 
 _later = _Waiting()
 # Guards the two below; reentrant, for a signal handler that stops a daemon.
-_lock = threading.RLock()
+_lock = RLock()
 # The daemons that may log. To enter one twice, or remove it twice, does no harm.
 _users: set[object] = set()
 _thread: threading.Thread | None = None
@@ -238,4 +239,4 @@ def forked() -> None:
     global _thread, _lock, _later
     _users.clear()
     _thread = None
-    _lock, _later = threading.RLock(), _Waiting()
+    _lock, _later = RLock(), _Waiting()

@@ -4,9 +4,9 @@
 csrc notes which it does not need any more; whoever runs libmicrohttpd takes them back.
 """
 
-import threading
 from typing import TYPE_CHECKING
 
+from pymhd._lock import RLock
 from pymhd._native.library import ffi, lib
 
 if TYPE_CHECKING:
@@ -18,13 +18,13 @@ __all__ = ["count", "forked", "keep", "take_back"]
 # sends this body. The lock is held for moments only; it is reentrant, since a signal
 # handler may interrupt who holds it.
 _kept: dict[int, list[object]] = {}
-_lock = threading.RLock()
+_lock = RLock()
 
 
 def forked() -> None:
     """Make the lock anew in a fork's child, where nobody would release it."""
     global _lock
-    _lock = threading.RLock()
+    _lock = RLock()
 
 
 def keep(address: "CData", needed: object) -> None:

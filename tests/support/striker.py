@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Something happens between two instructions of pymhd's, at one place after the other.
 
-The places are those where the interpreter may run a signal handler: behind a call, at a
-function's beginning, and at a jump back.
+The places are those where the interpreter may run a signal handler: as the last thing
+that a call does, and behind a jump back.
 """
 
 import contextlib
@@ -46,13 +46,13 @@ class Striker:
         # CPython 3.12 follows instructions only if a frame has asked for it before.
         sys._getframe().f_trace_opcodes = True
         sys.settrace(self._begin)
+        sys.setprofile(self._profile)
         try:
             yield
         except Struck:
             pass
         finally:
-            sys.settrace(None)
-            self._looks.clear()
+            self._end()
 
     @property
     def has_struck(self) -> bool:
@@ -73,9 +73,23 @@ class Striker:
         before = self._looks.get(frame)
         self._looks[frame] = frame.f_code.co_code[frame.f_lasti] in _LOOKS
         if before:
-            self.left -= 1
-            if self.left == 0:
-                self._looks.clear()
-                sys.settrace(None)
-                self._strike()
+            self._count()
         return self._trace
+
+    def _profile(self, frame: FrameType, event: str, argument: object) -> None:
+        # What is raised here belongs to the call, not to what is behind it: as of a
+        # signal handler, which CPython runs as the last thing that a call of C does.
+        if event == "c_return" and frame.f_code.co_filename.startswith(_OURS):
+            self._looks[frame] = False
+            self._count()
+
+    def _count(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            self._end()
+            self._strike()
+
+    def _end(self) -> None:
+        sys.setprofile(None)
+        sys.settrace(None)
+        self._looks.clear()
