@@ -19,6 +19,7 @@ from pathlib import Path
 
 import _cffi_backend
 import pytest
+from marks import without_asan
 
 import pymhd
 
@@ -106,6 +107,7 @@ def test_the_page_names_the_host_that_was_asked_if_it_is_one(
     assert page.count(host) == (host == shown)
 
 
+@without_asan
 @pytest.mark.parametrize("where", ["printed", "on the page"])
 def test_the_command_works_as_printed_from_any_folder(
     where: str, tmp_path: Path

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from live import MIB, TIMEOUT, Mode, Serve, eventually, read_to_end
-from marks import every_mode, over_tls_too
+from marks import every_mode, over_tls_too, without_asan
 from programs import run_program
 from protocols import Hub, Recorder
 
@@ -177,6 +177,7 @@ def echo_of_the_readme() -> str:
     return found[1]
 
 
+@without_asan
 def test_the_echo_of_the_readme_does_not_grow() -> None:
     """For a peer that sends, and never reads; nor for ten of them."""
     code = f"""

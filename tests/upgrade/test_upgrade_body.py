@@ -20,7 +20,7 @@ from live import (
     read_head,
     upgrade_request,
 )
-from marks import every_mode, over_tls_too
+from marks import every_mode, over_tls_too, without_asan
 from messages import always
 from programs import run_program
 from protocols import Recorder
@@ -164,6 +164,7 @@ def test_threads_that_use_a_stream_first_agree_about_its_request(
             _ = stream.request.body
 
 
+@without_asan
 @pytest.mark.parametrize("mode", [1, 3, "per-connection", "1 epoll", "external"])
 @pytest.mark.parametrize("run", ["thread", "hub"])
 def test_idle_connections_do_not_cost_their_bodies(
