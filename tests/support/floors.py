@@ -30,7 +30,7 @@ C_FLOORS: Floors = (
 # Of modules that lie right in pymhd each is by itself; a folder is one.
 PYTHON_FLOORS: Floors = (
     # They need nothing of ours.
-    ("errors", "headers"),
+    ("errors", "headers", "_lock"),
     # All that knows C: the compiled module, its structures, the log.
     ("_native",),
     # What a daemon is given.
