@@ -22,7 +22,7 @@
 
 /* So many looks between which nothing was read: after a run of libmicrohttpd's each,
    or, beside its own threads, one every 20 ms. */
-#define STRIKES 50
+#define STRIKES 3
 #define STRIKES_BESIDE 25
 #define FEW 64
 

@@ -19,7 +19,7 @@
    libmicrohttpd go through them all for long. */
 #define LOOKS 4
 #define PART 4
-#define STRIKES 50
+#define STRIKES 3
 
 
 /* A ring, of which server->clients.uploads is the next one to look at. */
