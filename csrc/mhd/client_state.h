@@ -81,7 +81,6 @@ struct client
   /* client_is_stuck()'s: what its last look has seen. */
   uint64_t read_received;
   unsigned int read_turn;
-  int64_t come;                 /* bytes that the peer has sent in all */
   int unread;
   int strikes;                  /* looks between which nothing was read */
 
@@ -174,11 +173,6 @@ sending_end (struct server *server,
              struct client *client);
 
 /* --- deadline.c --- */
-
-/* How many bytes the peer has sent so far; -1 where the kernel does not tell, as on
-   UNIX sockets. */
-int64_t
-client_bytes_received (const struct client *client);
 
 /* The clients' lock is held, and the client the last one of the list.  True if the
    pump waits for too long. */

@@ -67,9 +67,10 @@ deadline_open (struct server *server)
 }
 
 
-/* Linux has that number since 4.1, and glibc's struct tcp_info not. */
-int64_t
-client_bytes_received (const struct client *client)
+/* How many bytes the peer has sent so far; -1 where the kernel does not tell, as on
+   UNIX sockets.  Linux has that number since 4.1, and glibc's struct tcp_info not. */
+static int64_t
+deadline_bytes_received (const struct client *client)
 {
   struct
   {
@@ -97,7 +98,7 @@ deadline_has_sent (const struct server *server,
 {
   const int64_t before = client->bytes;
 
-  client->bytes = client_bytes_received (client);
+  client->bytes = deadline_bytes_received (client);
   if (-1 != client->bytes)
     return before != client->bytes;
   return (0 != server->config.timeout_ms) &&
@@ -190,7 +191,7 @@ deadline_look (struct server *server,
     return;
   /* One that has sent nothing has asked for nothing. */
   client_cut (server, client,
-              (OPENED == stage) && (0 == client_bytes_received (client))
+              (OPENED == stage) && (0 == deadline_bytes_received (client))
               ? NULL : "408 Request Timeout");
 }
 

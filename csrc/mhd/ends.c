@@ -24,7 +24,6 @@
    or, beside its own threads, one every 20 ms. */
 #define STRIKES 3
 #define STRIKES_BESIDE 25
-#define FEW 64
 
 
 void
@@ -60,20 +59,6 @@ ends_remove (struct server *server,
 }
 
 
-/* Whether bytes have come since the last look, so that as many were read as are unread
-   again: a peer may send byte by byte.  Where nobody tells, more than a few are unread
-   of one that is not read from. */
-static bool
-ends_has_come_more (struct client *client,
-                    int unread)
-{
-  const int64_t before = client->come;
-
-  client->come = client_bytes_received (client);
-  return -1 == client->come ? FEW >= unread : before != client->come;
-}
-
-
 bool
 client_is_stuck (struct client *client)
 {
@@ -86,8 +71,7 @@ client_is_stuck (struct client *client)
   stuck = (0 < unread) &&
           (unread == client->unread) &&
           (turn == client->read_turn) &&
-          (received == client->read_received) &&
-          (! ends_has_come_more (client, unread));
+          (received == client->read_received);
   client->unread = unread;
   client->read_turn = turn;
   client->read_received = received;
